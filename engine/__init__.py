@@ -1,0 +1,1 @@
+"""What happens in Haven: models, videos, jobs. Knows neither Gradio nor SQL."""

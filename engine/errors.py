@@ -1,0 +1,37 @@
+"""What went wrong, said to the person at the screen.
+
+The message of a `HavenError` is shown as it is: it names the file, model or value and says what to do
+next. Anything else that is raised is a defect in Haven, and is logged with its trace.
+"""
+
+
+class HavenError(Exception):
+    """Something that a person can act on."""
+
+
+class InvalidInput(HavenError):
+    """A value that was asked for is out of bounds, unknown, or missing."""
+
+
+class MediaError(HavenError):
+    """A video that cannot be opened, or not be read any further."""
+
+
+class ModelError(HavenError):
+    """A model that cannot be found, loaded, or made to answer."""
+
+
+class Busy(HavenError):
+    """What was asked for would interrupt something that is running."""
+
+
+class Cancelled(HavenError):
+    """The work was stopped because somebody asked for it."""
+
+
+class OutOfSpace(HavenError):
+    """The disk that holds the data folder is full."""
+
+
+class DataFolderError(HavenError):
+    """The data folder belongs to another process, or to a newer Haven."""

@@ -1,0 +1,154 @@
+"""Everything that a stream can yield: frozen dataclasses, plain data, no behaviour.
+
+Times are integers of microseconds inside the engine (`..._us`); the views that the page and scripts get
+have seconds as floats, because that is what people and players read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.backends.base import Frame, FrameAnswer
+
+SwitchPhase = Literal[
+    "waiting", "validating", "closing", "loading", "warming", "restoring", "done", "failed", "cancelled"
+]
+JobStatus = Literal[
+    "queued",
+    "running",
+    "paused",
+    "cancelling",
+    "cancelled",
+    "completed",
+    "completed_with_errors",
+    "failed",
+    "interrupted",
+]
+ENDED: frozenset[str] = frozenset(
+    {"completed", "completed_with_errors", "failed", "cancelled", "interrupted"}
+)
+RESUMABLE: frozenset[str] = frozenset({"paused", "interrupted", "cancelled", "failed"})
+
+
+@dataclass(frozen=True)
+class SwitchProgress:
+    """One step of a model switch; `progress` is a true share of the work in [0, 1]."""
+
+    phase: SwitchPhase
+    progress: float
+    message: str
+
+
+@dataclass(frozen=True)
+class SwitchFinished(SwitchProgress):
+    """The last step. `provider` and `model` are what serves now, whether or not the switch succeeded."""
+
+    success: bool
+    provider: str
+    model: str
+    seconds: float
+    interruption_seconds: float  # time in which no request could start
+
+
+@dataclass(frozen=True)
+class Status:
+    """What serves now."""
+
+    state: Literal["ready", "loading", "failed"]
+    provider: str
+    model: str
+    vision: bool
+    memory_bytes: int
+    generation: int  # counts the flips: the same number means the same loaded model
+    busy: tuple[str, ...]  # what is running on it, for the person
+    last_error: str
+
+
+@dataclass(frozen=True)
+class ProviderStatus:
+    """One line of the provider dropdown."""
+
+    id: str
+    label: str
+    available: bool
+    reason: str  # why not; empty when available
+
+
+@dataclass(frozen=True, eq=False)
+class FrameRead:
+    """A frame and what the model said of it."""
+
+    frame: Frame
+    answer: FrameAnswer
+    seconds: float  # that the model took
+
+
+@dataclass(frozen=True)
+class FrameLost:
+    """A sample that could not be decoded."""
+
+    index: int
+    time_us: int
+    error: str
+
+
+@dataclass(frozen=True)
+class AnalysisEnded:
+    """The last event of an analysis that was not cancelled."""
+
+    frames_read: int
+    frames_lost: int
+
+
+@dataclass(frozen=True)
+class FrameView:
+    """One analysed frame as the page and scripts see it."""
+
+    index: int
+    time: float  # seconds
+    state: str
+    tags: Mapping[str, float | None]
+    caption: str
+    facts: Mapping[str, Any]
+    error: str
+    thumbnail: str  # URL below the server's root; empty when there is no picture
+
+
+@dataclass(frozen=True)
+class JobView:
+    """One job as the page and scripts see it."""
+
+    job_id: str
+    video: str  # file name, for the person
+    status: JobStatus
+    reason: str  # why it is paused: user, model, disk, server; or what it waits for
+    provider: str
+    model: str
+    frames_done: int
+    frames_total: int
+    progress: float  # frames done over frames planned, in [0, 1]
+    eta_seconds: float | None  # None: unknown
+    frames_per_second: float | None
+    latest: FrameView | None
+    error: str
+
+
+@dataclass(frozen=True)
+class SpanView:
+    """A stretch of time in which a tag holds; seconds, half-open."""
+
+    tag: str
+    start: float
+    end: float
+    confidence: float | None
+    hits: int
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """Everything that is known of one job."""
+
+    job: JobView
+    frames: tuple[FrameView, ...]
+    spans: tuple[SpanView, ...]
+    summary: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,165 @@
+"""Typed settings with their units and bounds. Knows nothing of where they are kept or shown.
+
+Each settings class checks itself when it is made, so that a value out of bounds never travels; the
+message names the setting, the value and the bounds.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from typing import Any, Self
+
+from engine.errors import InvalidInput
+
+MAX_TAGS = 500
+
+
+def number(name: str, value: object, low: float, high: float) -> float:
+    """`value` as a finite float within [low, high].
+
+    Raises:
+        InvalidInput: it is no number, or out of bounds; named by `name`.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} must be from {low:g} to {high:g}, not {value:g}.")
+    return float(value)
+
+
+def whole(name: str, value: object, low: int, high: int) -> int:
+    """`value` as an int within [low, high]; a float without a fraction counts. Raises: InvalidInput."""
+    as_float = number(name, value, low, high)
+    if not as_float.is_integer():
+        raise InvalidInput(f"{name} must be a whole number, not {value!r}.")
+    return int(as_float)
+
+
+def refuse_unknown(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raises: InvalidInput, naming the first key of `given` that is not in `known`."""
+    for key in given:
+        if key not in known:
+            raise InvalidInput(f"{what} has no setting {key!r}. It knows: {', '.join(known)}.")
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """How a model writes. Changed without a reload; holds for the next request."""
+
+    max_new_tokens: int = 256
+    temperature: float = 0.7
+    top_p: float = 0.95
+    top_k: int = 40  # 0 means: no limit
+    seed: int = -1  # -1 means: another one each time
+    system_prompt: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_new_tokens", whole("max_new_tokens", self.max_new_tokens, 1, 32768))
+        object.__setattr__(self, "temperature", number("temperature", self.temperature, 0, 2))
+        object.__setattr__(self, "top_p", number("top_p", self.top_p, 0.01, 1))
+        object.__setattr__(self, "top_k", whole("top_k", self.top_k, 0, 1000))
+        object.__setattr__(self, "seed", whole("seed", self.seed, -1, 2**31 - 1))
+        if not isinstance(self.system_prompt, str) or len(self.system_prompt) > 20_000:
+            raise InvalidInput("system_prompt must be a text of at most 20,000 characters.")
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with `changes`. Raises: InvalidInput for an unknown name or a value out of bounds."""
+        refuse_unknown("Generation", changes, tuple(f.name for f in fields(self)))
+        return type(self)(**{**asdict(self), **changes})
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a model is put into memory. `None` leaves the choice to the backend."""
+
+    n_ctx: int | None = None  # tokens
+    n_gpu_layers: int | None = None
+    flash_attention: bool | None = None
+    device: str | None = None  # "cpu", "cuda", "cuda:1", "mps"
+    dtype: str | None = None  # "float32", "bfloat16", "float16"
+    quantization: str | None = None  # "4bit", "8bit"
+
+    def __post_init__(self) -> None:
+        if self.n_ctx is not None:
+            object.__setattr__(self, "n_ctx", whole("n_ctx", self.n_ctx, 128, 2_000_000))
+        if self.n_gpu_layers is not None:
+            object.__setattr__(self, "n_gpu_layers", whole("n_gpu_layers", self.n_gpu_layers, -1, 1000))
+        if self.flash_attention not in (None, True, False):
+            raise InvalidInput(f"flash_attention must be true or false, not {self.flash_attention!r}.")
+        if self.device is not None and str(self.device).split(":")[0] not in ("cpu", "cuda", "mps"):
+            raise InvalidInput(f"device must be cpu, cuda or mps, not {self.device!r}.")
+        _one_of("dtype", self.dtype, ("float32", "bfloat16", "float16"))
+        _one_of("quantization", self.quantization, ("4bit", "8bit"))
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Raises: InvalidInput for an unknown option or a value that it cannot have."""
+        refuse_unknown("Loading a model", options, tuple(f.name for f in fields(cls)))
+        return cls(**options)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Only what was chosen: what is left to the backend is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which frames of a video are looked at.
+
+    `interval` is in seconds and exact, so that a long video does not drift. With more frames in the
+    range than `max_frames`, the interval is widened until they fit: the whole range stays covered.
+    """
+
+    interval: Fraction = Fraction(2)
+    start_us: int = 0
+    end_us: int | None = None
+    max_frames: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        interval: object = 2.0,
+        fps: object = None,
+        start: object = 0,
+        end: object = None,
+        max_frames: object = None,
+    ) -> Self:
+        """From seconds and frames a second as people write them; `fps` goes before `interval`.
+
+        Raises: InvalidInput for what is not a number, out of bounds, or an empty range.
+        """
+        if fps is not None:
+            seconds = 1 / _exact("fps", fps, 0.0001, 1000)
+        else:
+            seconds = _exact("interval", interval, 0.001, 86_400)
+        start_us = round(number("start", start, 0, 1e9) * 1_000_000)
+        end_us = None if end is None else round(number("end", end, 0, 1e9) * 1_000_000)
+        if end_us is not None and end_us <= start_us:
+            raise InvalidInput(f"end ({end_us / 1e6:g} s) must come after start ({start_us / 1e6:g} s).")
+        most = None if max_frames is None else whole("max_frames", max_frames, 1, 10_000_000)
+        return cls(seconds, start_us, end_us, most)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON that `from_dict` reads back exactly."""
+        return {
+            "interval": [self.interval.numerator, self.interval.denominator],
+            "start_us": self.start_us,
+            "end_us": self.end_us,
+            "max_frames": self.max_frames,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `as_dict`."""
+        return cls(Fraction(*data["interval"]), data["start_us"], data["end_us"], data["max_frames"])
+
+
+def _exact(name: str, value: object, low: float, high: float) -> Fraction:
+    """A number as a person wrote it: 0.1 is one tenth, 29.97 is 2997/100."""
+    return Fraction(repr(number(name, value, low, high)))
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise InvalidInput(f"{name} must be one of {', '.join(choices)}, not {value!r}.")

@@ -54,14 +54,14 @@ class SwitchFinished(SwitchProgress):
 class Status:
     """What serves now."""
 
-    state: Literal["ready", "loading", "failed"]
+    state: Literal["ready", "loading"]
     provider: str
     model: str
     vision: bool
     memory_bytes: int
     generation: int  # counts the flips: the same number means the same loaded model
     busy: tuple[str, ...]  # what is running on it, for the person
-    last_error: str
+    last_error: str  # why the last switch failed; empty after one that succeeded
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,10 @@ class JobView:
     frames_per_second: float | None
     latest: FrameView | None
     error: str
+    tags: tuple[str, ...] = ()  # what was asked
+    prompt: str = ""
+    created_at: float = 0.0  # seconds since 1970
+    duration: float = 0.0  # of the video, in seconds; 0: unknown
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What is measured, beside the peers, in one run. Prints figures; judges nothing by itself."""

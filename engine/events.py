@@ -138,6 +138,16 @@ class JobView:
 
 
 @dataclass(frozen=True)
+class AnalysisPlan:
+    """What an analysis would cost, before it is started."""
+
+    frames: int
+    interval: float  # seconds between frames, after widening
+    seconds: float | None  # None: there is no earlier run to go by
+    based_on: int  # earlier runs of the same shape
+
+
+@dataclass(frozen=True)
 class SpanView:
     """A stretch of time in which a tag holds; seconds, half-open."""
 

@@ -1,0 +1,40 @@
+"""From a provider's and a model's name to a candidate for the slot."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.backends import provider
+from engine.backends.base import Backend, LoadPlan, LoadProgress, ModelEntry
+from engine.cancel import CancelToken
+from engine.errors import ModelError
+from engine.settings import LoadOptions
+from engine.slot import Candidate
+
+
+def candidate(provider_id: str, model: str, options: Mapping[str, Any], shelf: Path) -> Candidate:
+    """Nothing is looked up before the slot validates, so that this never fails and costs nothing."""
+
+    def validate() -> LoadPlan:
+        source = provider(provider_id)
+        return source.validate(find(provider_id, model, shelf), LoadOptions.of(options))
+
+    def load(progress: LoadProgress, cancel: CancelToken) -> Backend:
+        source = provider(provider_id)
+        return source.load(find(provider_id, model, shelf), LoadOptions.of(options), progress, cancel)
+
+    return Candidate(provider_id, model, dict(options), validate, load)
+
+
+def find(provider_id: str, model: str, shelf: Path) -> ModelEntry:
+    """Raises: InvalidInput for an unknown provider; ModelError when it is not there, or has no such model."""
+    source = provider(provider_id)
+    reason = source.unavailable()
+    if reason:
+        raise ModelError(f"{source.label} cannot be used here: {reason}")
+    entries = source.models(shelf)
+    for entry in entries:
+        if entry.name == model:
+            return entry
+    here = ", ".join(entry.name for entry in entries[:10]) or "none yet"
+    raise ModelError(f"{source.label} has no model {model!r}. There are: {here}. Put one into {shelf}.")

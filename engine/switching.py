@@ -1,0 +1,38 @@
+"""A model switch that is under way: runs on its own thread, and says how far it is to whoever looks."""
+
+import threading
+from collections.abc import Callable
+
+from engine.cancel import CancelToken
+from engine.events import SwitchFinished, SwitchProgress
+
+Report = Callable[[SwitchProgress], None]
+
+
+class SwitchRun:
+    """Started when it is made. Dropping it does not stop the switch; cancelling does."""
+
+    def __init__(self, name: str, work: Callable[[Report, CancelToken], SwitchFinished]) -> None:
+        self.cancel = CancelToken()
+        self._latest: SwitchProgress = SwitchProgress("waiting", 0.0, f"{name} is next.")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(work,), name="haven-switch")
+        self._thread.start()
+
+    @property
+    def latest(self) -> SwitchProgress:
+        """Where it is; a `SwitchFinished` once it is over."""
+        return self._latest
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end, at most so long; True when it is over."""
+        return self._over.wait(seconds)
+
+    def _run(self, work: Callable[[Report, CancelToken], SwitchFinished]) -> None:
+        try:
+            self._latest = work(self._report, self.cancel)
+        finally:
+            self._over.set()
+
+    def _report(self, progress: SwitchProgress) -> None:
+        self._latest = progress

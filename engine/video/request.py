@@ -1,0 +1,61 @@
+"""What a person asks of a video: checked once, at the door, so that nothing behind it checks again."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from engine.errors import InvalidInput
+from engine.settings import Sampling, refuse_unknown
+from engine.video.tags import parse_tags
+
+OPTIONS = ("start", "end", "max_frames", "fps", "codes")
+MAX_PROMPT = 8_000  # characters
+
+
+@dataclass(frozen=True)
+class AnalysisRequest:
+    """One analysis as it was asked for. Whether the video can be read is found out when it is opened."""
+
+    video: Path
+    tags: tuple[str, ...]
+    prompt: str
+    sampling: Sampling
+    codes: bool = False  # also read QR and bar codes
+    uploaded: bool = False  # the file came through the browser and may be moved
+
+    @classmethod
+    def of(
+        cls,
+        video: str | Path,
+        tags: str | Iterable[str] = "",
+        prompt: str = "",
+        interval: object = 2.0,
+        options: Mapping[str, Any] | None = None,
+        uploaded: bool = False,
+    ) -> Self:
+        """From what people and scripts write; `interval` in seconds, `options` as in `OPTIONS`.
+
+        Raises: InvalidInput, naming the value and what it should be.
+        """
+        options = dict(options or {})
+        refuse_unknown("An analysis", options, OPTIONS)
+        codes = options.pop("codes", False)
+        if not isinstance(codes, bool):
+            raise InvalidInput(f"codes must be true or false, not {codes!r}.")
+        if not isinstance(prompt, str) or len(prompt) > MAX_PROMPT:
+            raise InvalidInput(f"The question must be a text of at most {MAX_PROMPT:,} characters.")
+        if not str(video).strip():
+            raise InvalidInput("Pick a video first: drop one on the page, or name a file on this machine.")
+        parsed = parse_tags(tags)
+        if not parsed and not prompt.strip() and not codes:
+            raise InvalidInput("Say what to look for: at least one tag, or a question for each frame.")
+        sampling = Sampling.of(interval, **options)
+        return cls(Path(video).expanduser(), parsed, prompt.strip(), sampling, codes, uploaded)
+
+    @property
+    def prompt_sha256(self) -> str:
+        """Identity of what is asked: two runs with the same one can be compared."""
+        asked = "\0".join((self.prompt, str(self.codes), *self.tags))
+        return hashlib.sha256(asked.encode()).hexdigest()

@@ -1,0 +1,320 @@
+"""The engine: the few verbs that the page and scripts call. Owns the slot and the jobs.
+
+Translates between what is stored and what is shown; decides nothing that the slot or the job runner can
+decide. Every verb may be called from any thread.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+from engine.backends import PROVIDER_IDS, provider
+from engine.backends.base import BackendInfo, ModelEntry
+from engine.cancel import CancelToken
+from engine.errors import Busy, InvalidInput, OutOfSpace
+from engine.events import (
+    AnalysisPlan,
+    FrameView,
+    JobResult,
+    JobView,
+    ProviderStatus,
+    Status,
+    SwitchFinished,
+    SwitchProgress,
+)
+from engine.jobs import JobRunner
+from engine.jobs.views import frame_view, job_result
+from engine.models import candidate
+from engine.settings import GenerationSettings
+from engine.slot import Slot, WhenBusy
+from engine.switching import Report, SwitchRun
+from engine.video.frames import VideoInfo, effective_interval, probe, sample_count
+from engine.video.request import AnalysisRequest
+from storage.errors import DiskFull
+from storage.records import JobRecord
+from storage.store import Store
+from storage.thumbnails import Thumbnails
+
+log = logging.getLogger(__name__)
+
+CANCEL_SECONDS = 1.0  # that `cancel_switch` waits for the end before it answers
+BUILTIN = ("builtin", "scene-facts")
+
+
+class Engine:
+    """One backend, hot-swappable, and the jobs that use it."""
+
+    def __init__(self, store: Store, models_dir: Path) -> None:
+        """The built-in provider serves at once; nothing runs before `start`."""
+        self._store = store
+        self._shelf = models_dir
+        self._slot = Slot(candidate(*BUILTIN, {}, models_dir))
+        self._thumbnails = Thumbnails(store.folder / "thumbnails")
+        self._jobs = JobRunner(store, self._slot, self._thumbnails)
+        self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
+        self._last_error = ""
+        self._generation = GenerationSettings().changed(store.setting("generation", {}))
+
+    def start(self) -> None:
+        """Recover what a dead process left, go on with the queue, bring back the last model."""
+        self._jobs.start()
+        chosen = self._store.setting("model")
+        if chosen and (chosen["provider"], chosen["model"]) != BUILTIN:
+            self.begin_switch(chosen["provider"], chosen["model"], "wait", chosen["options"])
+
+    def close(self) -> None:
+        """Stop what runs, give all memory back, let go of the data folder."""
+        for run in self._switches:
+            run.cancel.cancel("Haven is closing")
+        self._jobs.close()
+        for run in self._switches:
+            run.wait()
+        self._slot.close()
+        self._thumbnails.close()
+        self._store.close()
+
+    # models
+
+    def providers(self) -> list[ProviderStatus]:
+        """Every provider, and why one cannot be used here."""
+        found = [(p, p.unavailable()) for p in map(provider, PROVIDER_IDS)]
+        return [ProviderStatus(p.id, p.label, not reason, reason) for p, reason in found]
+
+    def models(self, provider_id: str) -> list[ModelEntry]:
+        """What a provider could load now. Raises: InvalidInput for an unknown provider."""
+        return provider(provider_id).models(self._shelf)
+
+    def begin_switch(
+        self,
+        provider_id: str,
+        model: str,
+        when_busy: str = "refuse",
+        options: Mapping[str, Any] | None = None,
+    ) -> SwitchRun:
+        """Start to load a model; never raises: how it went is the last thing that the run says.
+
+        Without `options` the model is loaded with those that it was loaded with last.
+        """
+        kept = options or self._store.setting(_options_key(provider_id, model), {})
+        wanted = candidate(provider_id, model, kept, self._shelf)
+
+        def persist(info: BackendInfo) -> None:
+            choice = {"provider": provider_id, "model": model, "options": dict(kept)}
+            self._store.set_setting("model", choice)
+            self._store.set_setting(_options_key(provider_id, model), dict(kept))
+
+        def work(report: Report, cancel: CancelToken) -> SwitchFinished:
+            result = self._slot.switch(wanted, cast(WhenBusy, when_busy), report, cancel, persist)
+            self._after_switch(result)
+            return result
+
+        run = SwitchRun(wanted.name, work)
+        self._switches = [*(r for r in self._switches if not r.wait(0)), run]
+        return run
+
+    def switch_progress(self) -> SwitchProgress | None:
+        """Of the switch that is under way, whoever asked for it."""
+        latest = self._switches[-1:]
+        return latest[0].latest if latest and not latest[0].wait(0) else None
+
+    def cancel_switch(self) -> Status:
+        """Stop the switch under way, if there is one; what served goes on serving."""
+        for run in self._switches:
+            run.cancel.cancel("it was cancelled")
+            run.wait(CANCEL_SECONDS)
+        return self.status()
+
+    def unload_model(self) -> Status:
+        """Go back to the built-in provider. Raises: Busy when something runs on the model."""
+        run = self.begin_switch(*BUILTIN)
+        run.wait()
+        result = cast(SwitchFinished, run.latest)
+        if not result.success:
+            raise Busy(result.message)
+        return self.status()
+
+    def status(self) -> Status:
+        """What serves now."""
+        info = self._slot.info
+        return Status(
+            state="ready" if self.switch_progress() is None else "loading",
+            provider=info.provider,
+            model=info.model,
+            vision=info.vision,
+            memory_bytes=info.memory_bytes,
+            generation=self._slot.generation,
+            busy=self._slot.busy,
+            last_error=self._last_error,
+        )
+
+    def backend_info(self) -> BackendInfo:
+        """Of what serves now, tag vocabulary included."""
+        return self._slot.info
+
+    def generation(self) -> GenerationSettings:
+        """How models write."""
+        return self._generation
+
+    def set_generation(self, **changes: Any) -> GenerationSettings:
+        """Change some settings; holds for the next request. Raises: InvalidInput, naming what is off."""
+        changed = self._generation.changed(changes)
+        with _full_disk_said():
+            self._store.set_setting("generation", asdict(changed))
+        self._generation = changed
+        return changed
+
+    def _after_switch(self, result: SwitchFinished) -> None:
+        if result.phase == "failed":
+            self._last_error = result.message
+        elif result.success:
+            self._last_error = ""
+        try:
+            self._jobs.model_changed()
+        except DiskFull:
+            log.warning("the disk is full: jobs that wait for this model stay paused")
+
+    # videos and jobs
+
+    def open_video(self, path: str | Path) -> VideoInfo:
+        """What a video file is. Raises: MediaError or InvalidInput, naming the file and what to do."""
+        return probe(Path(path).expanduser())
+
+    def plan(self, request: AnalysisRequest) -> AnalysisPlan:
+        """What an analysis would cost. Raises: as `open_video`."""
+        info = self.open_video(request.video)
+        frames = sample_count(info, request.sampling)
+        earlier = self._store.earlier_speed(self._slot.info.digest, request.prompt_sha256)
+        interval = float(effective_interval(info, request.sampling))
+        if earlier is None:
+            return AnalysisPlan(frames, interval, None, 0)
+        return AnalysisPlan(frames, interval, frames / earlier[0], earlier[1])
+
+    def submit_video(self, request: AnalysisRequest) -> JobView:
+        """Queue an analysis with the model that serves now.
+
+        Raises: MediaError, InvalidInput (a tag outside the model's vocabulary, a model that sees nothing),
+        OutOfSpace.
+        """
+        self._refuse_what_the_model_cannot(request)
+        info = self.open_video(request.video)
+        with _full_disk_said():
+            job_id = self._jobs.submit(request, info)
+        return self.job(job_id)
+
+    def job(self, job_id: str) -> JobView:
+        """Raises: InvalidInput for an id that is not known."""
+        return self._jobs.view(self._record(job_id))
+
+    def jobs(self, status: str = "", limit: int = 50) -> list[JobView]:
+        """The newest first; `status` empty means all."""
+        return [self._jobs.view(job) for job in self._store.jobs(status=status, limit=limit)]
+
+    def active_job(self) -> JobView | None:
+        """The job that runs, else the oldest in the queue, else the newest that waits by itself."""
+        job = self._jobs.running() or self._store.next_queued()
+        if job is None:
+            waiting = (j for j in self._store.jobs(status="paused") if j.reason != "user")
+            job = next(waiting, None)
+        return self._jobs.view(job) if job else None
+
+    def pause_job(self, job_id: str) -> JobView:
+        """Raises: InvalidInput when there is nothing to pause."""
+        self._record(job_id)
+        with _full_disk_said():
+            self._jobs.pause(job_id)
+        return self.job(job_id)
+
+    def resume_job(self, job_id: str) -> JobView:
+        """Go on behind the last frame that was kept. Raises: InvalidInput when there is nothing to resume."""
+        self._record(job_id)
+        with _full_disk_said():
+            self._jobs.resume(job_id)
+        return self.job(job_id)
+
+    def cancel_job(self, job_id: str) -> JobView:
+        """Stop the computing; what was finished is kept. A job that has ended is left as it is."""
+        self._record(job_id)
+        with _full_disk_said():
+            self._jobs.cancel(job_id)
+        return self.job(job_id)
+
+    def delete_job(self, job_id: str) -> JobView:
+        """Forget a job with its answers, pictures and upload; gives how it was."""
+        view = self.job(job_id)
+        with _full_disk_said():
+            self._jobs.delete(job_id)
+        return view
+
+    def frames(self, job_id: str, limit: int | None = None, newest_first: bool = False) -> list[FrameView]:
+        """The answers of a job, in the order of the video."""
+        return [frame_view(f) for f in self._store.frames(job_id, limit=limit, newest_first=newest_first)]
+
+    def job_result(self, job_id: str) -> JobResult:
+        """Everything that is known of a job."""
+        record = self._record(job_id)
+        return job_result(self._jobs.view(record), record, self._store.frames(job_id))
+
+    def export_job(self, job_id: str, format: str) -> Path:
+        """Write what is known of a job as a file; `json` is the one format yet. Raises: InvalidInput."""
+        if format != "json":
+            raise InvalidInput(f"There is no export as {format!r} yet. Use json.")
+        result = self.job_result(job_id)
+        folder = self._store.folder / "exports"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        place = folder / f"{Path(result.job.video).stem}-{job_id[:8]}.json"
+        with _full_disk_said():
+            _write_whole(place, json.dumps(asdict(result), ensure_ascii=False, indent=1))
+        return place
+
+    def video_path(self, job_id: str) -> Path:
+        """The file that a job is about."""
+        return Path(self._record(job_id).video_path)
+
+    def thumbnail_path(self, job_id: str, time_us: int) -> Path:
+        """Where the small picture of a frame is, once it is written."""
+        return self._thumbnails.path(job_id, time_us)
+
+    def _record(self, job_id: str) -> JobRecord:
+        job = self._store.job(job_id)
+        if job is None:
+            raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
+        return job
+
+    def _refuse_what_the_model_cannot(self, request: AnalysisRequest) -> None:
+        info = self._slot.info
+        if not info.vision:
+            raise InvalidInput(f"{info.model} does not see pictures. Load a model that does, then analyse.")
+        known = info.tag_vocabulary
+        strange = [tag for tag in request.tags if known is not None and tag not in known]
+        if strange and known:
+            raise InvalidInput(
+                f"{info.model} cannot look for {', '.join(map(repr, strange[:5]))}. "
+                f"It knows: {', '.join(known)}. Load a vision model to look for anything else."
+            )
+
+
+def _options_key(provider_id: str, model: str) -> str:
+    return f"options/{provider_id}/{model}"
+
+
+def _write_whole(place: Path, text: str) -> None:
+    """Written beside, synced, then renamed: a reader sees all of it or nothing."""
+    partial = place.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(place)
+
+
+@contextmanager
+def _full_disk_said() -> Iterator[None]:
+    try:
+        yield
+    except DiskFull as error:
+        raise OutOfSpace(f"The disk is full. Free some space and try again. ({error})") from error

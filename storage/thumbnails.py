@@ -93,8 +93,21 @@ def _small(picture: np.ndarray) -> np.ndarray:
 
     height, width = picture.shape[:2]
     scale = min(1.0, WIDTH / width, MAX_HEIGHT / height)
+    if scale == 1:
+        return picture.copy()
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return picture.copy() if scale == 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    while picture.shape[1] >= 2 * size[0] and picture.shape[0] >= 2 * size[1]:
+        picture = _half(picture)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def _half(picture: np.ndarray) -> np.ndarray:
+    """Each 2 x 2 pixels as one. OpenCV does exactly this step several times as fast as any other."""
+    import cv2
+
+    height, width = picture.shape[0] // 2, picture.shape[1] // 2
+    even = picture[: 2 * height, : 2 * width]
+    return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _jpeg(picture: np.ndarray) -> bytes:

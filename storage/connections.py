@@ -104,7 +104,7 @@ class Connections:
             raise StorageError(f"{self._file} cannot be used: {error}") from error
 
     def _is_full(self, error: peewee.DatabaseError) -> bool:
-        cause = error.args[0] if error.args else None
+        cause = getattr(error, "orig", None)
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind of error
         if code == sqlite3.SQLITE_IOERR:  # so a failed sync or an exceeded quota is reported
             return shutil.disk_usage(self._file.parent).free < _NO_ROOM

@@ -16,13 +16,13 @@ from storage.errors import FolderTooNew
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def bring_up_to_date(database: peewee.SqliteDatabase, folder: Path, migrations: Path = MIGRATIONS) -> None:
+def bring_up_to_date(database: peewee.SqliteDatabase, folder: Path) -> None:
     """Apply what is missing, each script in a transaction of its own, after a backup.
 
     Raises:
-        FolderTooNew: a script was applied that is not in `migrations`. Nothing was changed.
+        FolderTooNew: a script was applied that is not in `MIGRATIONS`. Nothing was changed.
     """
-    runner = Runner(database, str(migrations))
+    runner = Runner(database, str(MIGRATIONS))
     status = runner.status()
     unknown = [migration.name for migration in status if migration.path is None]
     if unknown:

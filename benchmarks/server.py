@@ -27,11 +27,11 @@ def haven_command(port: int, data: Path, models: Path | None = None) -> list[str
 def running_haven(data: Path, models: Path | None = None) -> Iterator[str]:
     """The address of a Haven that is stopped at the end."""
     command = haven_command(0, data, models)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    try:
-        yield _address(process)
-    finally:
-        stop(process)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            yield _address(process)
+        finally:
+            stop(process)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

@@ -1,0 +1,44 @@
+"""The examples of the README's scripting section are one script, and it runs against a real Haven."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.server import ROOT, running_haven
+from tests.fixtures.videos import constant, numbered_video
+
+ADDRESS = "http://127.0.0.1:7860"
+VIDEO = "holiday.mp4"
+
+
+def _scripting_section() -> str:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return text.partition("## Scripting\n")[2].partition("\n## ")[0]
+
+
+def _examples() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", _scripting_section(), re.DOTALL)
+
+
+def test_the_examples_run_as_one_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    numbered_video(tmp_path / VIDEO, constant(90, 30))
+    script = "".join(_examples())
+    assert ADDRESS in script
+    assert VIDEO in script
+
+    with running_haven(tmp_path / "data") as address:
+        names: dict[str, object] = {}
+        exec(compile(script.replace(ADDRESS, address), "README.md", "exec"), names)
+
+    assert names["result"]["job"]["job_id"] == names["job_id"]
+    assert Path(str(names["path"])).exists()
+
+
+def test_every_endpoint_that_is_described_has_an_example() -> None:
+    section = _scripting_section()
+    described = set(re.findall(r"`/(\w+)", re.sub(r"```.*?```", "", section, flags=re.DOTALL)))
+    shown = set(re.findall(r'api_name="/(\w+)"', "".join(_examples())))
+
+    assert described == shown

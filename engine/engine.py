@@ -29,7 +29,7 @@ from engine.events import (
 )
 from engine.jobs import JobRunner
 from engine.jobs.views import frame_view, job_result
-from engine.models import candidate
+from engine.candidates import candidate
 from engine.settings import GenerationSettings
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun

@@ -48,12 +48,12 @@ class Thumbnails:
         It is made small here, so that what waits is small, whatever the size of the video.
         """
         self.path(job_id, time_us)
-        self._waiting.put((job_id, time_us, _small(picture)))
+        self._ask((job_id, time_us, _small(picture)))
 
     def delete(self, job_id: str) -> None:
         """Remove a job's pictures soon, those that are still waiting to be written included."""
         self._job_folder(job_id)
-        self._waiting.put((job_id, 0, None))
+        self._ask((job_id, 0, None))
 
     def flush(self) -> None:
         """Wait until everything asked for so far is done."""
@@ -64,6 +64,11 @@ class Thumbnails:
         if self._thread.is_alive():
             self._waiting.put(None)
             self._thread.join()
+
+    def _ask(self, item: tuple[str, int, np.ndarray | None]) -> None:
+        if not self._thread.is_alive():
+            raise RuntimeError("The thumbnails were closed.")
+        self._waiting.put(item)
 
     def _job_folder(self, job_id: str) -> Path:
         if not _JOB_ID.fullmatch(job_id):
@@ -82,7 +87,7 @@ class Thumbnails:
                 shutil.rmtree(self._job_folder(job_id), ignore_errors=True)
             else:
                 _write(self.path(job_id, time_us), _jpeg(small))
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - the thread has to outlive any one picture
             self._failed += 1
             _log.warning("The picture of %s at %d us was not kept: %s", job_id, time_us, error)
 

@@ -1,13 +1,16 @@
 """The provider that needs nothing: it measures pictures with OpenCV. It is no language model, and says so.
 
 Answers are a function of the picture and the one before it, the same on every machine. OpenCV is
-imported when the provider is loaded, not when it is listed.
+imported with the first picture or by `load`: a backend can be had before, for the page to start with.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -22,12 +25,18 @@ from engine.backends.base import (
     LoadProgress,
     Message,
     ModelEntry,
+    Picture,
     TextDelta,
     Usage,
 )
+from engine.backends.scene_tags import CODE_TAGS, VOCABULARY, answer_tag, describe
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError
 from engine.settings import GenerationSettings, LoadOptions
+
+if TYPE_CHECKING:
+    from engine.backends.codes import Code, CodeKind
+    from engine.backends.scene import Measurer
 
 MODEL = "scene-facts"
 DIGEST = "scene-facts-1"  # one more for every change that makes any answer another one
@@ -63,22 +72,19 @@ class BuiltinProvider:
     ) -> Backend:
         """Raises: ModelError where OpenCV cannot be imported."""
         cancel.raise_if_cancelled()
+        progress(0.0, "importing OpenCV")
         try:
-            backend = BuiltinBackend()
+            import_module("cv2")
         except ImportError as error:
             raise ModelError(f"OpenCV cannot be imported: {error}. Install opencv-python anew.") from error
         progress(1.0, "ready")
-        return backend
+        return BuiltinBackend()
 
 
 class BuiltinBackend:
     """Measures frames one by one, and keeps nothing that would change an answer."""
 
     def __init__(self) -> None:
-        from engine.backends import codes, scene, scene_tags
-
-        self._codes, self._tags = codes, scene_tags
-        self._measurer = scene.Measurer()
         self.info = BackendInfo(
             provider=BuiltinProvider.id,
             model=MODEL,
@@ -86,7 +92,7 @@ class BuiltinBackend:
             vision=True,
             context_length=0,
             memory_bytes=0,
-            tag_vocabulary=scene_tags.VOCABULARY,
+            tag_vocabulary=VOCABULARY,
         )
 
     def look(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
@@ -95,7 +101,7 @@ class BuiltinBackend:
         Tags are told apart by their letters, not by their case. Codes are looked for only where
         `task.codes` or a tag asks for them.
         """
-        unknown = [tag for tag in task.tags if tag.casefold() not in self._tags.VOCABULARY]
+        unknown = [tag for tag in task.tags if tag.casefold() not in VOCABULARY]
         for frame in frames:
             cancel.raise_if_cancelled()
             yield self._refusal(unknown) if unknown else self._answer(frame, task)
@@ -117,27 +123,39 @@ class BuiltinBackend:
         import numpy as np
 
         grey = np.full((16, 16, 3), 128, np.uint8)
-        list(self.look([Frame(0, 0, grey)], FrameTask(self._tags.VOCABULARY, "warm up"), cancel))
+        list(self.look([Frame(0, 0, grey)], FrameTask(VOCABULARY, "warm up"), cancel))
 
     def close(self) -> None:
         """Nothing to give back."""
 
+    @cached_property
+    def _measurer(self) -> "Measurer":
+        from engine.backends.scene import Measurer
+
+        return Measurer()
+
+    @cached_property
+    def _read_codes(self) -> "Callable[[Picture, CodeKind], list[Code]]":
+        from engine.backends.codes import read_codes
+
+        return read_codes
+
     def _answer(self, frame: Frame, task: FrameTask) -> FrameAnswer:
         scene = self._measurer.measure(frame.picture, frame.previous)
         wanted = {tag.casefold() for tag in task.tags}
-        kinds = [kind for kind, tag in self._tags.CODE_TAGS.items() if task.codes or tag in wanted]
-        codes = [code for kind in kinds for code in self._codes.read_codes(frame.picture, kind)]
+        kinds = [kind for kind, tag in CODE_TAGS.items() if task.codes or tag in wanted]
+        codes = [code for kind in kinds for code in self._read_codes(frame.picture, kind)]
         facts = scene.as_facts()
         if kinds:
             facts["codes"] = [{"kind": code.kind, "text": code.text} for code in codes]
         return FrameAnswer(
             "answered",
-            tags={tag: self._tags.answer_tag(tag.casefold(), scene, codes) for tag in task.tags},
-            caption=self._tags.describe(scene, codes) if task.prompt else "",
+            tags={tag: answer_tag(tag.casefold(), scene, codes) for tag in task.tags},
+            caption=describe(scene, codes) if task.prompt else "",
             facts=facts,
         )
 
     def _refusal(self, unknown: list[str]) -> FrameAnswer:
         names = ", ".join(repr(tag) for tag in unknown[:3])
-        known = ", ".join(self._tags.VOCABULARY)
+        known = ", ".join(VOCABULARY)
         return FrameAnswer("failed", error=f"The built-in provider does not know {names}. It knows: {known}.")

@@ -6,12 +6,15 @@ is where a tag starts to hold. A tag whose measure is unknown, as motion is in t
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from engine.backends.codes import Code, CodeKind
 from engine.backends.colours import NAMES
-from engine.backends.scene import Scene
 
-CODE_TAGS: Mapping[CodeKind, str] = {"qr": "qr code", "bar": "bar code"}
+if TYPE_CHECKING:  # the vocabulary is asked for when the page starts, which does not wait for OpenCV
+    from engine.backends.codes import Code, CodeKind
+    from engine.backends.scene import Scene
+
+CODE_TAGS: "Mapping[CodeKind, str]" = {"qr": "qr code", "bar": "bar code"}
 _NO_DETAIL = 0.01  # contrast below which there is nothing that could be sharp or blurred
 _FOUND_UNREAD = 0.6  # a code that was found but could not be read
 
@@ -38,7 +41,7 @@ _BLACK = Ramp(0.96, 1.0)  # share of black pixels; 0.98 as in ffmpeg's blackdete
 _FROZEN = Ramp(0.002, 0.0)  # difference; 0.001 is a quarter of a level, below any camera's noise
 _MOSTLY = Ramp(0.3, 0.7)  # share of a colour
 
-_MEASURED: Mapping[str, Callable[[Scene], float | None]] = {
+_MEASURED: "Mapping[str, Callable[[Scene], float | None]]" = {
     "dark": lambda scene: _DARK(scene.brightness),
     "bright": lambda scene: _BRIGHT(scene.brightness),
     "low contrast": lambda scene: _LOW_CONTRAST(scene.contrast),
@@ -56,7 +59,7 @@ _COLOURS = {f"mostly {name}": name for name in NAMES}
 VOCABULARY = (*_MEASURED, *CODE_TAGS.values(), *_COLOURS)
 
 
-def answer_tag(tag: str, scene: Scene, codes: Collection[Code]) -> float | None:
+def answer_tag(tag: str, scene: "Scene", codes: "Collection[Code]") -> float | None:
     """The probability of yes for a tag of VOCABULARY; `codes` are those that were looked for and found."""
     if tag in _MEASURED:
         return _MEASURED[tag](scene)
@@ -66,7 +69,7 @@ def answer_tag(tag: str, scene: Scene, codes: Collection[Code]) -> float | None:
     return max((1.0 if code.text else _FOUND_UNREAD for code in found), default=0.0)
 
 
-def describe(scene: Scene, codes: Collection[Code]) -> str:
+def describe(scene: "Scene", codes: "Collection[Code]") -> str:
     """What was measured, in a line for a person: "Mostly blue, bright, sharp; moving."."""
     if _BLACK(scene.black) >= 0.5:
         parts = ["Black frame"]
@@ -78,11 +81,11 @@ def describe(scene: Scene, codes: Collection[Code]) -> str:
     return "; ".join(parts).replace("qr code", "QR code") + "."
 
 
-def _holds(tag: str, scene: Scene) -> bool:
+def _holds(tag: str, scene: "Scene") -> bool:
     return (answer_tag(tag, scene, ()) or 0.0) >= 0.5
 
 
-def _camera_cut(scene: Scene) -> float:
+def _camera_cut(scene: "Scene") -> float:
     """Other colours, and another light in most places: a pan keeps its colours, a flicker is too weak.
 
     The first frame is no cut: nothing was cut from.
@@ -92,7 +95,7 @@ def _camera_cut(scene: Scene) -> float:
     return min(_CUT_COLOURS(scene.shot_change), _CUT_LUMA(scene.difference))
 
 
-def _colour_words(scene: Scene) -> str:
+def _colour_words(scene: "Scene") -> str:
     names = [name for name, share in scene.colours.items() if share >= 0.15][:3]
     if next(iter(scene.colours.values())) >= 0.5:
         return f"Mostly {names[0]}"

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from engine.backends import PROVIDER_IDS, provider
 from engine.backends.base import BackendInfo, ModelEntry
+from engine.backends.builtin import BuiltinBackend
 from engine.cancel import CancelToken
 from engine.errors import Busy, InvalidInput, OutOfSpace
 from engine.events import (
@@ -53,7 +54,7 @@ class Engine:
         """The built-in provider serves at once; nothing runs before `start`."""
         self._store = store
         self._shelf = models_dir
-        self._slot = Slot(candidate(*BUILTIN, {}, models_dir))
+        self._slot = Slot(candidate(*BUILTIN, {}, models_dir), BuiltinBackend())
         self._thumbnails = Thumbnails(store.folder / "thumbnails")
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
         self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
@@ -290,7 +291,7 @@ class Engine:
         if not info.vision:
             raise InvalidInput(f"{info.model} does not see pictures. Load a model that does, then analyse.")
         known = info.tag_vocabulary
-        strange = [tag for tag in request.tags if known is not None and tag not in known]
+        strange = [tag for tag in request.tags if known is not None and tag.casefold() not in known]
         if strange and known:
             raise InvalidInput(
                 f"{info.model} cannot look for {', '.join(map(repr, strange[:5]))}. "

@@ -59,8 +59,11 @@ class _Attempt:
 class Slot:
     """The one backend of the process. Every method may be called from any thread."""
 
-    def __init__(self, fallback: Candidate) -> None:
-        """`fallback` is loaded at once, and again when nothing else can be: it must be cheap and sure."""
+    def __init__(self, fallback: Candidate, backend: Backend | None = None) -> None:
+        """`fallback` serves at once, and again when nothing else can: it must be cheap and sure.
+
+        `backend` is the fallback where it is there already, so that nothing has to be loaded.
+        """
         self._fallback = fallback
         self._leases = Leases()
         self._turn = threading.Lock()
@@ -68,7 +71,7 @@ class Slot:
         self._latest = CancelToken()
         self._drains: list[threading.Thread] = []
         self._generation = 0
-        self._serve(_load_now(fallback), fallback)
+        self._serve(backend or _load_now(fallback), fallback)
 
     @property
     def info(self) -> BackendInfo:

@@ -1,0 +1,129 @@
+"""The analysis of a video as a generator: samples come in, what the model says of them comes out, in order.
+
+It holds one batch of frames at a time, asks again where the model failed, and never lets one bad frame
+end the run. Knows neither threads, pages nor SQL, nor where its frames and its backend come from.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing
+
+from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
+from engine.cancel import CancelToken
+from engine.errors import Cancelled, HavenError, MediaError
+from engine.events import AnalysisEnded, FrameLost, FrameRead
+
+MAX_TRIES = 3  # for each frame, the first one included
+_log = logging.getLogger(__name__)
+
+Lease = Callable[[], AbstractContextManager[Backend]]
+
+
+def analyse(
+    samples: Iterable[Frame | FrameLost], lease: Lease, task: FrameTask, cancel: CancelToken
+) -> Iterator[FrameRead | FrameLost | AnalysisEnded]:
+    """Ask about every sample, and yield one event for each, in order, as soon as it is there.
+
+    Each `look` has a lease of its own, over as many frames as the backend's `batch_size` (the first one
+    over a single frame, since only a lease tells). A frame on which the model fails three times stands
+    as failed, with the reason; the next ones are asked as if nothing had been.
+
+    Raises:
+        Cancelled: `cancel` was set. What was yielded stands.
+        MediaError: the samples ended early; raised after all those that came before were yielded.
+        Whatever `lease` raises: no backend is to be had.
+    """
+    model = _Asker(lease, task, cancel)
+    read = lost = 0
+    for batch in _batches(samples, lambda: model.batch_size, cancel):
+        with closing(model.ask([sample for sample in batch if isinstance(sample, Frame)])) as answers:
+            for sample in batch:
+                event = sample if isinstance(sample, FrameLost) else next(answers)
+                read, lost = (read, lost + 1) if event is sample else (read + 1, lost)
+                yield event
+        batch.clear()  # or two batches would be held while the next one is gathered
+    yield AnalysisEnded(read, lost)
+
+
+def _batches(
+    samples: Iterable[Frame | FrameLost], size: Callable[[], int], cancel: CancelToken
+) -> Iterator[list[Frame | FrameLost]]:
+    """Up to `size()` samples at a time; those gathered before a MediaError come before it."""
+    batch: list[Frame | FrameLost] = []
+    cancel.raise_if_cancelled()
+    try:
+        for sample in samples:
+            batch.append(sample)
+            if len(batch) >= size():
+                yield batch
+                batch = []
+            cancel.raise_if_cancelled()
+    except MediaError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+class _Asker:
+    """Asks for answers until each frame has one."""
+
+    def __init__(self, lease: Lease, task: FrameTask, cancel: CancelToken) -> None:
+        self._lease, self._task, self._cancel = lease, task, cancel
+        self.batch_size = 1  # of the backend that was leased last
+
+    def ask(self, frames: list[Frame]) -> Generator[FrameRead, None, None]:
+        """One answer per frame, in order; `frames` is emptied on the way.
+
+        After a failure that frame is asked again by itself: a whole batch may have failed because of
+        one of its frames, and the others must not pay for it.
+        """
+        tries, seconds = 0, 0.0  # of the frame that is first in line
+        while frames:
+            asked = frames[:1] if tries else list(frames)
+            last = None
+            with self._lease() as backend, closing(self._look(backend, asked)) as answers:
+                self.batch_size = backend.info.batch_size
+                for frame, answer, took in answers:
+                    tries, seconds = tries + 1, seconds + took
+                    if answer.state == "failed" and tries < MAX_TRIES:
+                        break
+                    read, tries, seconds = FrameRead(frame, answer, seconds), 0, 0.0
+                    del frames[0]
+                    if frame is asked[-1]:
+                        last = read  # whoever waits for the lease need not wait for what is done with it
+                    else:
+                        yield read
+            if last is not None:
+                yield last
+
+    def _look(
+        self, backend: Backend, frames: list[Frame]
+    ) -> Generator[tuple[Frame, FrameAnswer, float], None, None]:
+        """The answers of one `look`, with the seconds that each took; what it raises ends it as a failure."""
+        with closing(self._answers(backend, frames)) as answers:
+            for frame in frames:
+                began = time.perf_counter()
+                try:
+                    answer = next(answers, _NO_ANSWER)
+                except Cancelled:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a library may raise anything; the frame says so
+                    yield frame, _failure(error), time.perf_counter() - began
+                    return
+                yield frame, answer, time.perf_counter() - began
+
+    def _answers(self, backend: Backend, frames: list[Frame]) -> Generator[FrameAnswer, None, None]:
+        yield from backend.look(frames, self._task, self._cancel)
+
+
+_NO_ANSWER = FrameAnswer("failed", error="The model gave no answer for this frame.")
+
+
+def _failure(error: Exception) -> FrameAnswer:
+    if isinstance(error, HavenError):
+        return FrameAnswer("failed", error=str(error))
+    _log.error("The model failed on a frame.", exc_info=error)
+    return FrameAnswer("failed", error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,113 @@
+"""From answers at single times to stretches of time in which a tag holds.
+
+All arithmetic is on integers of microseconds. Spans are made from the stored answers whenever a
+threshold or a gap changes; no model is asked, and nothing here knows where the answers came from.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+HIT_STATES = frozenset({"answered", "reused"})
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One answered time: `tags` has the probability of yes for each asked tag, None where it is unknown."""
+
+    time_us: int
+    state: str
+    tags: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A tag holds from `start_us` up to, and not including, `end_us`."""
+
+    tag: str
+    start_us: int
+    end_us: int
+    confidence: float | None  # mean over the hits
+    hits: int
+
+
+@dataclass(frozen=True)
+class Total:
+    """All spans of one tag together; they never overlap, so their lengths add up."""
+
+    spans: int
+    hits: int
+    duration_us: int
+
+
+def spans(
+    samples: Sequence[Sample],
+    duration_us: int,
+    interval_us: int,
+    tag: str,
+    threshold: float = 0.5,
+    max_gap_us: int = 0,
+    min_duration_us: int = 0,
+    cancelled: bool = False,
+) -> list[Span]:
+    """The spans of one tag, in order; `samples` are in the order of time.
+
+    A hit lasts until the next sample, whatever that says; the last one until `duration_us`, the end of
+    what was to be analysed. Where the run was stopped before that (`cancelled`), or the duration is not
+    known (0), the last one lasts `interval_us`, the time from one sample to the next. A failed, unparsed
+    or unknown sample is no hit: it ends a span, but says nothing of the time that it stands for.
+    A hit has at least `threshold`. Spans no further apart than `max_gap_us` are one; what is shorter
+    than `min_duration_us` after that is dropped.
+    """
+    found: list[_Open] = []
+    for index, sample in enumerate(samples):
+        confidence = _hit(sample, tag, threshold)
+        if confidence is None:
+            continue
+        following = samples[index + 1].time_us if index + 1 < len(samples) else None
+        if following is None and (cancelled or duration_us <= 0):
+            following = sample.time_us + interval_us
+        end_us = _clamped(following, duration_us, sample.time_us)
+        if found and sample.time_us - found[-1].end_us <= max_gap_us:
+            found[-1].end_us = end_us
+            found[-1].confidences.append(confidence)
+        else:
+            found.append(_Open(sample.time_us, end_us, [confidence]))
+    return [each.closed(tag) for each in found if each.end_us - each.start_us >= min_duration_us]
+
+
+def totals(found: Iterable[Span]) -> dict[str, Total]:
+    """The total of each tag, in the order in which the tags first appear."""
+    summed: dict[str, Total] = {}
+    for span in found:
+        old = summed.get(span.tag, Total(0, 0, 0))
+        length = span.end_us - span.start_us
+        summed[span.tag] = Total(old.spans + 1, old.hits + span.hits, old.duration_us + length)
+    return summed
+
+
+def _hit(sample: Sample, tag: str, threshold: float) -> float | None:
+    """The probability of a hit; None for what is none."""
+    confidence = sample.tags.get(tag) if sample.state in HIT_STATES else None
+    return confidence if confidence is not None and confidence >= threshold else None
+
+
+def _clamped(end_us: int | None, duration_us: int, start_us: int) -> int:
+    """The end of a hit, within the duration where that is known; a hit is never empty, even where the
+    duration that a file gives ends before its last picture."""
+    if end_us is None or 0 < duration_us < end_us:
+        end_us = duration_us
+    return max(end_us, start_us + 1)
+
+
+@dataclass
+class _Open:
+    """A span that may still grow."""
+
+    start_us: int
+    end_us: int
+    confidences: list[float]
+
+    def closed(self, tag: str) -> Span:
+        mean = fmean(self.confidences)
+        return Span(tag, self.start_us, self.end_us, mean, len(self.confidences))

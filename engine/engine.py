@@ -17,6 +17,7 @@ from engine.backends import PROVIDER_IDS, provider
 from engine.backends.base import BackendInfo, ModelEntry
 from engine.backends.builtin import BuiltinBackend
 from engine.cancel import CancelToken
+from engine.candidates import candidate
 from engine.errors import Busy, InvalidInput, OutOfSpace
 from engine.events import (
     AnalysisPlan,
@@ -30,7 +31,6 @@ from engine.events import (
 )
 from engine.jobs import JobRunner
 from engine.jobs.views import frame_view, job_result
-from engine.candidates import candidate
 from engine.settings import GenerationSettings
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun

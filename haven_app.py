@@ -1,0 +1,160 @@
+"""Start here: flags, then store, engine and page, then serve. No logic of its own, no work at import."""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import urllib.request
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+HOST, PORT = "127.0.0.1", 7860
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PORTS_TRIED = 100
+PROBE_SECONDS = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run Haven until it is stopped; returns the exit status."""
+    given = _flags(arguments)
+    if given.host not in LOOPBACK:
+        return _refused(f"Haven answers on this machine only for now: --host {given.host} is not possible.")
+    listener = _listener(given.host, given.port)
+    if listener is None:
+        return _opened_there(given)
+    data = Path(given.data_dir).expanduser().absolute()
+    _prepare(data)
+    from storage.errors import StorageError
+
+    try:
+        _run(given, data, listener)
+    except StorageError as error:
+        return _refused(str(error))
+    finally:
+        listener.close()
+    return 0
+
+
+def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="haven_app.py", description="Haven: ask a video, on this machine.")
+    parser.add_argument("--host", default=os.environ.get("HAVEN_HOST", HOST), help="address to answer on")
+    parser.add_argument("--port", type=int, default=os.environ.get("HAVEN_PORT", PORT), help="0: a free one")
+    parser.add_argument(
+        "--data-dir", default=os.environ.get("HAVEN_DATA_DIR") or None, help="where jobs and videos are kept"
+    )
+    parser.add_argument(
+        "--models-dir", default=os.environ.get("HAVEN_MODELS_DIR") or "models", help="where models are found"
+    )
+    no_browser = os.environ.get("HAVEN_NO_BROWSER", "").lower() in ("1", "true", "yes")
+    parser.add_argument("--no-browser", action="store_true", default=no_browser, help="open no browser")
+    given = parser.parse_args(arguments)
+    if not 0 <= given.port <= 65535:
+        parser.error(f"--port must be from 0 to 65535, not {given.port}")
+    if given.data_dir is None:
+        from platformdirs import user_data_dir
+
+        given.data_dir = user_data_dir("haven", appauthor=False)
+    return given
+
+
+def _prepare(data: Path) -> None:
+    """What Gradio and Hugging Face read when they are imported: no telemetry, a private folder."""
+    uploads = data / "tmp"
+    uploads.mkdir(parents=True, exist_ok=True)
+    uploads.chmod(0o700)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["DO_NOT_TRACK"] = "1"
+
+
+def _run(given: argparse.Namespace, data: Path, listener: socket.socket) -> None:
+    from engine.engine import Engine
+    from storage.store import Store
+
+    engine = Engine(Store.open(data), Path(given.models_dir).expanduser().absolute())
+    # The server hands a signal on to these once it has stopped; the engine is closed after it.
+    for stopping in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stopping, lambda *_: None)
+    try:
+        from ui.server import application, serve
+
+        engine.start()
+        address = _address(given.host, listener.getsockname()[1])
+        serve(application(engine, data), listener, lambda: _ready(address, not given.no_browser))
+    finally:
+        engine.close()
+
+
+def _ready(address: str, open_browser: bool) -> None:
+    print(f"Haven is ready at {address}", flush=True)
+    if open_browser:
+        _browse(address)
+
+
+def _browse(address: str) -> None:
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def _listener(host: str, port: int) -> socket.socket | None:
+    """A socket on `port`, or on the next free one; None if Haven already answers there."""
+    for candidate in range(port, port + PORTS_TRIED) if port else (0,):
+        try:
+            found = _bound(host, candidate)
+        except OSError:
+            if _is_haven(host, candidate):
+                return None
+            continue
+        if candidate != port:
+            print(f"Port {port} is taken by another program; Haven takes {candidate}.", flush=True)
+        return found
+    raise SystemExit(f"No port from {port} to {port + PORTS_TRIED - 1} is free. Name another with --port.")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":  # elsewhere the option would let two programs share the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _is_haven(host: str, port: int) -> bool:
+    # No proxy: one that the environment names would be asked for this machine's own address.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{_address(host, port)}/haven", timeout=PROBE_SECONDS) as answer:
+            return json.load(answer).get("app") == "haven"
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _opened_there(given: argparse.Namespace) -> int:
+    address = _address(given.host, given.port)
+    print(f"Haven is already running at {address}", flush=True)
+    if not given.no_browser:
+        webbrowser.open(address)
+    return 0
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _refused(message: str) -> int:
+    print(message, file=sys.stderr, flush=True)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+// Follows the engine: asks what changed, and touches only what differs. What things look like is decided in
+// Python; this file knows no words and no layout.
+(() => {
+  const haven = window.haven;
+  const parts = new Map(); // name -> mark of what stands there
+  const triggers = new Map(); // name -> tells the page's own handlers
+  let job = "";
+  let drawn = 0; // frames of the job that are among the cards
+  let room = 60; // cards that are kept
+  let generation = null;
+  let timer = 0;
+  let asking = false;
+  let hurried = false; // something was done meanwhile: ask again at once
+  let list = null;
+  let older = null;
+  let lost = false;
+
+  haven.mount = (name, element, trigger) => {
+    triggers.set(name, trigger);
+    element.addEventListener("click", (event) => onAct(event, name));
+    parts.clear();
+    soon();
+  };
+
+  haven.results = (element) => {
+    list = element.querySelector("[data-cards]");
+    older = element.querySelector("[data-older]");
+    older.addEventListener("click", showOlder);
+    list.addEventListener("click", (event) => {
+      const card = event.target.closest("[data-seek]");
+      if (card) haven.seek(Number(card.dataset.seek));
+    });
+    list.addEventListener("error", (event) => again(event.target), true);
+    parts.clear();
+    soon();
+  };
+
+  haven.vocabulary = (element) => {
+    element.addEventListener("click", (event) => {
+      const chip = event.target.closest("[data-tag]");
+      if (chip) addTag(chip.dataset.tag);
+    });
+  };
+
+  haven.followJob = (identity) => {
+    if (identity !== job) {
+      job = identity;
+      drawn = 0;
+      room = 60;
+      if (list) list.replaceChildren();
+      haven.timeline && haven.timeline.reset(identity);
+    }
+    soon();
+  };
+
+  haven.exportJob = () => {
+    if (job && drawn) location.href = `/exports/${encodeURIComponent(job)}.json`;
+    else haven.say("There is nothing to export yet: analyse a video first.");
+  };
+
+  haven.say = (text) => {
+    const place = document.querySelector("#haven-video-said");
+    const line = document.createElement("p");
+    line.className = "notice error";
+    line.setAttribute("role", "alert");
+    line.textContent = text;
+    place.querySelector(".prose, div")?.replaceChildren(line);
+  };
+
+  async function ask() {
+    if (asking) return;
+    asking = true;
+    hurried = false;
+    let wait = 1000;
+    try {
+      const asked = job;
+      const answer = await fetched(`/follow?${question()}`);
+      connected(Boolean(answer));
+      if (answer) wait = asked === job ? draw(answer) : 0;
+    } finally {
+      asking = false;
+      clearTimeout(timer);
+      timer = setTimeout(ask, hurried ? 20 : document.hidden ? Math.max(wait, 1000) : wait);
+    }
+  }
+
+  // The answer, or null while Haven does not answer: it was stopped, or is being started again.
+  async function fetched(address) {
+    try {
+      const answer = await fetch(address, { cache: "no-store" });
+      return answer.ok ? await answer.json() : null;
+    } catch (error) {
+      if (error instanceof TypeError) return null;
+      throw error;
+    }
+  }
+
+  function question() {
+    const have = [...parts].map(([name, mark]) => `${name}.${mark}`).join(",");
+    const history = document.querySelector("#haven-jobs");
+    const jobs = Boolean(history && history.offsetParent);
+    return new URLSearchParams({ job, frames: drawn, have, jobs });
+  }
+
+  function draw(answer) {
+    for (const [name, [mark, html]] of Object.entries(answer.parts)) {
+      const place = document.querySelector(`[data-part="${name}"]`);
+      if (!place) continue;
+      morphInto(place, html);
+      parts.set(name, mark);
+    }
+    if (list && answer.job) drawCards(answer);
+    if (job && !answer.job) haven.followJob(""); // it was deleted, perhaps in another window
+    document.title = answer.title;
+    document.documentElement.dataset.loading = answer.loading ? "yes" : "no";
+    document.documentElement.dataset.job = answer.job ? answer.job.status : "none";
+    if (generation !== null && generation !== answer.generation) triggers.get("chip")?.({});
+    generation = answer.generation;
+    haven.timeline && haven.timeline.follow(answer.job);
+    return answer.every_ms;
+  }
+
+  function drawCards(answer) {
+    const fresh = document.createElement("template");
+    for (const html of answer.cards.slice().reverse()) {
+      fresh.innerHTML = html;
+      const card = fresh.content.firstElementChild;
+      const before = document.getElementById(card.id);
+      if (before) before.replaceWith(card);
+      else list.prepend(card);
+    }
+    drawn = Math.max(drawn, answer.job.frames);
+    while (list.children.length > room) list.lastElementChild.remove();
+    older.hidden = list.children.length >= drawn;
+  }
+
+  async function showOlder() {
+    const shown = list.children.length;
+    const answer = await fetched(`/follow/older?${new URLSearchParams({ job, shown })}`);
+    if (!answer) return;
+    const { cards } = answer;
+    room = Math.max(room, shown) + cards.length;
+    const fresh = document.createElement("template");
+    fresh.innerHTML = cards.join("");
+    for (const card of [...fresh.content.children]) if (!document.getElementById(card.id)) list.append(card);
+    older.hidden = list.children.length >= drawn;
+  }
+
+  // A thumbnail is written beside the answer, and may come a moment later.
+  function again(image) {
+    const tries = Number(image.dataset.tries || 0);
+    if (image.tagName !== "IMG" || tries >= 5) return;
+    image.dataset.tries = tries + 1;
+    const source = image.src.split("?")[0];
+    setTimeout(() => (image.src = `${source}?again=${tries + 1}`), 200 * 2 ** tries);
+  }
+
+  function onAct(event, name) {
+    const button = event.target.closest("[data-act]");
+    if (!button || button.disabled) return;
+    if (button.dataset.sure && button.dataset.asked !== "yes") {
+      button.dataset.asked = "yes";
+      button.dataset.label = button.textContent;
+      button.textContent = button.dataset.sure;
+      button.addEventListener("blur", () => unsure(button), { once: true });
+      button.focus();
+      return;
+    }
+    if (button.dataset.act === "open" || (button.dataset.act === "resume" && name === "jobs")) showTab("Video");
+    triggers.get(name)?.({ act: button.dataset.act, job: button.dataset.job });
+    for (const delay of [60, 200, 500]) setTimeout(soon, delay);
+  }
+
+  function unsure(button) {
+    delete button.dataset.asked;
+    if (button.dataset.label) button.textContent = button.dataset.label;
+  }
+
+  function showTab(name) {
+    for (const tab of document.querySelectorAll('#haven-tabs [role="tab"]')) {
+      if (tab.textContent.trim() === name) tab.click();
+    }
+  }
+
+  function addTag(tag) {
+    const box = document.querySelector("#haven-tags textarea, #haven-tags input");
+    const there = box.value.split(",").map((part) => part.trim()).filter(Boolean);
+    const at = there.indexOf(tag);
+    if (at >= 0) there.splice(at, 1);
+    else there.push(tag);
+    box.value = there.join(", ");
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function connected(yes) {
+    if (yes === !lost) return;
+    lost = !yes;
+    document.documentElement.dataset.lost = lost ? "yes" : "no";
+    if (yes) parts.clear();
+  }
+
+  function morphInto(place, html) {
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    morphChildren(place, fresh.content);
+  }
+
+  function morphChildren(old, fresh) {
+    const there = [...old.childNodes];
+    const wanted = [...fresh.childNodes];
+    wanted.forEach((node, at) => (at < there.length ? morph(there[at], node) : old.append(node)));
+    there.slice(wanted.length).forEach((node) => node.remove());
+  }
+
+  function morph(old, fresh) {
+    if (old.nodeName !== fresh.nodeName || old.id !== fresh.id || actOf(old) !== actOf(fresh)) old.replaceWith(fresh);
+    else if (old.nodeType === Node.TEXT_NODE) {
+      if (old.data !== fresh.data) old.data = fresh.data;
+    } else if (!(old.dataset && old.dataset.asked === "yes")) {
+      morphAttributes(old, fresh);
+      morphChildren(old, fresh);
+    }
+  }
+
+  function actOf(node) {
+    return node.dataset ? `${node.dataset.act || ""} ${node.dataset.job || ""}` : "";
+  }
+
+  // A <details> that a person opened stays open.
+  function morphAttributes(old, fresh) {
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+
+  function soon() {
+    hurried = true;
+    clearTimeout(timer);
+    timer = setTimeout(ask, 20);
+  }
+
+  haven.soon = soon;
+  document.addEventListener("visibilitychange", soon);
+  document.addEventListener("click", () => setTimeout(soon, 150));
+})();

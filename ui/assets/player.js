@@ -1,0 +1,69 @@
+// The stage: one player for every video, however it was chosen. It knows where a video is, not what was found in it.
+(() => {
+  const haven = window.haven;
+  let stage = null;
+
+  haven.stage = (element, props, watch, upload) => {
+    stage = element.querySelector(".stage");
+    const video = stage.querySelector("video");
+    video.addEventListener("error", () => cannotPlay(true));
+    video.addEventListener("loadedmetadata", () => cannotPlay(video.videoWidth === 0));
+    video.addEventListener("timeupdate", () => haven.onPlayhead && haven.onPlayhead(video.currentTime));
+    stage.querySelector("[data-another]").addEventListener("click", () => choosing(stage.dataset.choosing !== "yes"));
+    haven.drop(stage, upload);
+    watch("value", () => show(parse(props.value)));
+    show(parse(props.value));
+  };
+
+  haven.seek = (seconds) => {
+    const video = stage && stage.querySelector("video");
+    if (!video || !video.getAttribute("src")) return;
+    video.pause();
+    video.currentTime = seconds;
+    haven.onPlayhead && haven.onPlayhead(seconds);
+  };
+
+  function show(staged) {
+    const video = stage.querySelector("video");
+    const empty = !staged.name;
+    stage.dataset.empty = empty ? "yes" : "no";
+    document.documentElement.dataset.stage = empty ? "empty" : "full";
+    choosing(false);
+    stage.querySelector("[data-name]").textContent = staged.name || "";
+    stage.querySelector("[data-detail]").textContent = staged.detail || "";
+    if (video.getAttribute("src") !== (staged.src || null) && !samePlace(video, staged)) {
+      cannotPlay(false);
+      if (staged.src) video.src = staged.src;
+      else video.removeAttribute("src");
+      video.load();
+    }
+    video.dataset.token = staged.token || "";
+    haven.followJob(staged.job || "");
+  }
+
+  // A job that was just made plays on where the video stood: its source has another name, not another picture.
+  function samePlace(video, staged) {
+    return Boolean(staged.token) && video.dataset.token === staged.token;
+  }
+
+  function choosing(yes) {
+    stage.dataset.choosing = yes ? "yes" : "no";
+    document.documentElement.dataset.choosing = yes ? "yes" : "no";
+    stage.querySelector("[data-another]").textContent = yes ? "Keep this one" : "Choose another";
+  }
+
+  function cannotPlay(yes) {
+    const video = stage.querySelector("video");
+    const broken = yes && Boolean(video.getAttribute("src"));
+    stage.querySelector(".cannot").hidden = !broken;
+    video.classList.toggle("broken", broken);
+  }
+
+  function parse(text) {
+    try {
+      return JSON.parse(text) || {};
+    } catch {
+      return {};
+    }
+  }
+})();

@@ -1,0 +1,53 @@
+"""Puts our style and scripts at the top of Gradio's page, so that the first picture is already the right one.
+
+Gradio adds what it is given as `css` and `head` only once its own scripts run; by then a dark page has
+flashed white.
+"""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+TOP = b"""<head>
+<script src="haven/assets/look.js"></script>
+<link rel="stylesheet" href="haven/assets/haven.css">
+<link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
+<script src="haven/assets/player.js"></script>
+<script src="haven/assets/timeline.js"></script>
+<script src="haven/assets/drop.js"></script>
+<script src="haven/assets/haven.js"></script>
+"""
+
+
+class FirstPaint:
+    """Rewrites the answer to `GET /`, and nothing else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/" or scope["method"] != "GET":
+            await self.app(scope, receive, send)
+            return
+        # Compressed, the top of the page could not be found.
+        headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+        await self.app({**scope, "headers": headers}, receive, _Rewriting(send))
+
+
+class _Rewriting:
+    """Holds the page back until it is whole, and sends it with its new top and length."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message = {}
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._body += message.get("body", b"")
+        if not message.get("more_body", False):
+            body = self._body.replace(b"<head>", TOP, 1)
+            MutableHeaders(scope=self._start)["content-length"] = str(len(body))
+            await self._send(self._start)
+            await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,100 @@
+"""What a page that is open has to redraw: the engine's state now, less what that page has drawn already.
+
+The page asks, ten times a second at most and once a second while nothing moves. Nothing is kept here
+between two questions, so a closed tab leaves nothing behind, and a reloaded or second one simply asks.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from engine.errors import InvalidInput
+from engine.events import JobView
+from ui import cards, panels
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+MOST_CARDS = 60  # at once; older ones come when they are asked for
+BUSY_MS, IDLE_MS = 150, 1000
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a page shows already."""
+
+    job_id: str = ""
+    frames: int = 0  # of that job, among its cards
+    parts: Mapping[str, str] = field(default_factory=dict)  # name -> mark of the text that is there
+    wants_jobs: bool = False  # the history is in sight
+
+
+def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
+    """Plain JSON: marks and texts of the parts that differ, new cards newest first, and when to ask again."""
+    status, switch = engine.status(), engine.switch_progress()
+    job = _known(engine, drawn.job_id)
+    parts = {"chip": panels.chip(status, switch), "run": panels.run(job), "summary": _summary(engine, job)}
+    if drawn.wants_jobs:
+        parts["jobs"] = cards.job_list(engine.jobs(), time.time())
+    active = engine.active_job()
+    moving = switch is not None or (active is not None and active.status in panels.MOVING)
+    return {
+        "every_ms": BUSY_MS if moving else IDLE_MS,
+        "title": panels.title(job),
+        "generation": status.generation,
+        "loading": switch is not None,
+        "active": active.job_id if active else "",
+        "job": {"job_id": job.job_id, "status": job.status, "frames": job.frames_done} if job else None,
+        "parts": _differing(parts, drawn.parts),
+        "cards": _new_cards(engine, job, drawn.frames),
+    }
+
+
+def older_cards(engine: "Engine", job_id: str, shown: int) -> list[str]:
+    """The next cards below the `shown` newest ones. Raises: InvalidInput for an unknown job."""
+    job = engine.job(job_id)
+    frames = engine.frames(job_id, limit=shown + MOST_CARDS, newest_first=True)[shown:]
+    return [cards.frame_card(frame, job.tags) for frame in frames]
+
+
+def mark(text: str) -> str:
+    """A short name of a text: the same text has the same one."""
+    return f"{crc32(text.encode()):08x}"
+
+
+def _known(engine: "Engine", job_id: str) -> JobView | None:
+    if not job_id:
+        return None
+    try:
+        return engine.job(job_id)
+    except InvalidInput:  # deleted meanwhile, perhaps in another window
+        return None
+
+
+def _differing(parts: Mapping[str, str], drawn: Mapping[str, str]) -> dict[str, list[str]]:
+    marked = {name: [mark(text), text] for name, text in parts.items()}
+    return {name: pair for name, pair in marked.items() if drawn.get(name) != pair[0]}
+
+
+def _new_cards(engine: "Engine", job: JobView | None, drawn: int) -> list[str]:
+    new = job.frames_done - drawn if job else 0
+    if job is None or new <= 0:
+        return []
+    frames = engine.frames(job.job_id, limit=min(new, MOST_CARDS), newest_first=True)
+    return [cards.frame_card(frame, job.tags) for frame in frames]
+
+
+def _summary(engine: "Engine", job: JobView | None) -> str:
+    if job is None or job.status in panels.MOVING or not job.frames_done:
+        return ""
+    return _totals(engine, job.job_id, job.frames_done)
+
+
+@lru_cache(maxsize=8)
+def _totals(engine: "Engine", job_id: str, frames_done: int) -> str:
+    """Kept, since it reads every frame; one more frame makes it anew."""
+    del frames_done  # part of the key only
+    return cards.totals(engine.job_result(job_id))

@@ -1,0 +1,57 @@
+"""The Jobs tab: every analysis that was made, to open, resume or delete."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ui.handling import QUIET, explain, notice
+from ui.house import House
+from ui.off_loop import quick, slow
+from ui.stage import stage_of_job
+from ui.video import VideoTab
+from ui.widgets import own_html
+
+HISTORY = '<div data-part="jobs" class="history"></div>'
+
+
+@dataclass(frozen=True)
+class JobsTab:
+    """The widgets of the tab."""
+
+    said: gr.HTML
+    history: gr.HTML
+
+
+def build() -> JobsTab:
+    """Lay the tab out; its rows arrive with what the page follows."""
+    said = own_html(elem_id="haven-jobs-said")
+    history = own_html(
+        template=HISTORY,
+        js="haven.mount('jobs', element, (data) => trigger('act', data));",
+        elem_id="haven-jobs",
+    )
+    return JobsTab(said, history)
+
+
+def wire(tab: JobsTab, house: House, video_tab: VideoTab) -> None:
+    """Attach the buttons of the rows."""
+
+    async def act(event: gr.EventData) -> Any:
+        return await on_history_act(house, event.act, event.job)
+
+    tab.history.act(act, None, [video_tab.stage, video_tab.remembered, tab.said], **QUIET)
+
+
+async def on_history_act(house: House, act: str, job_id: str) -> tuple[Any, Any, str]:
+    """Open, resume or delete one job; what is shown on the Video tab changes with the first two."""
+    try:
+        if act == "delete":
+            await slow(house.engine.delete_job, job_id)
+            return gr.skip(), gr.skip(), ""
+        if act == "resume":
+            await slow(house.engine.resume_job, job_id)
+        staged = (await quick(stage_of_job, house, job_id)).as_json()
+    except Exception as error:  # noqa: BLE001 - shown to the person
+        return gr.skip(), gr.skip(), notice(explain(error))
+    return staged, staged, ""

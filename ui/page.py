@@ -1,0 +1,31 @@
+"""The page: the bar, one tab a file, and what ties them together when it opens or the model changes."""
+
+import gradio as gr
+
+from ui import api, bar, jobs, video
+from ui.house import House
+
+
+def build_page(house: House) -> gr.Blocks:
+    """The whole page for one engine; what is on it belongs to its tabs."""
+    with gr.Blocks(
+        title="Haven",
+        fill_width=True,
+        analytics_enabled=False,
+        # An upload that no job took is swept away after a day; what a job took lies in the data folder.
+        delete_cache=(3600, 86_400),
+    ) as page:
+        top = bar.build()
+        with gr.Tabs(elem_id="haven-tabs"):
+            with gr.Tab("Video", id="video", elem_id="haven-tab-video"):
+                video_tab = video.build()
+            with gr.Tab("Jobs", id="jobs", elem_id="haven-tab-jobs"):
+                jobs_tab = jobs.build()
+        bar.wire(top, house)
+        video.wire(video_tab, house, flipped=top.chip)
+        jobs.wire(jobs_tab, house, video_tab)
+        bar.load_with(page, top, house)
+        video.load_with(page, video_tab, house)
+        api.wire(house)
+    page.queue(default_concurrency_limit=None)
+    return page

@@ -1,0 +1,96 @@
+"""Our own routes beside Gradio's: pictures, videos, exports, what changed, and the page's own files.
+
+A file is only ever named by a job or a token, never by a path, so there is nothing to traverse.
+"""
+
+import mimetypes
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import FileResponse, JSONResponse
+
+from engine.errors import HavenError
+from ui import follow
+from ui.house import House
+from ui.off_loop import quick, slow
+from ui.widgets import ASSETS
+
+VERSION = "0.1.0"
+
+
+def own_routes(house: House) -> APIRouter:
+    """The routes, bound to one engine."""
+    router = APIRouter()
+    engine = house.engine
+
+    @router.get("/haven")
+    async def identity() -> dict[str, str]:
+        return {"app": "haven", "version": VERSION}
+
+    @router.get("/haven/assets/{name}")
+    async def asset(name: str) -> FileResponse:
+        known = {file.name: file for file in ASSETS.iterdir()}
+        if name not in known:
+            raise HTTPException(404)
+        return FileResponse(known[name], media_type=_media_type(name), headers={"cache-control": "no-cache"})
+
+    @router.get("/follow")
+    async def changes(job: str = "", frames: int = 0, have: str = "", jobs: bool = False) -> JSONResponse:
+        drawn = follow.Drawn(job, frames, _marks(have), jobs)
+        return JSONResponse(await quick(follow.changes, engine, drawn), headers={"cache-control": "no-store"})
+
+    @router.get("/follow/older")
+    async def older(job: str, shown: int) -> dict[str, Any]:
+        return {"cards": await _or_404(follow.older_cards, engine, job, max(shown, 0))}
+
+    @router.get("/thumbnails/{job_id}/{name}.jpg")
+    async def thumbnail(job_id: str, name: int) -> FileResponse:
+        if not job_id.isalnum():  # it becomes the name of a folder
+            raise HTTPException(404)
+        path = await _or_404(engine.thumbnail_path, job_id, name)
+        # A picture never changes once it is written.
+        return _file(path, "image/jpeg", "private, max-age=31536000, immutable")
+
+    @router.get("/media/job/{job_id}")
+    async def job_video(job_id: str) -> FileResponse:
+        return _file(await _or_404(engine.video_path, job_id))
+
+    @router.get("/media/opened/{token}")
+    async def opened_video(token: str) -> FileResponse:
+        opened = house.opened.get(token)
+        if opened is None:
+            raise HTTPException(404)
+        return _file(opened.path)
+
+    @router.get("/exports/{job_id}.{format}")
+    async def export(job_id: str, format: str) -> FileResponse:
+        path: Path = await _or_404(engine.export_job, job_id, format)
+        return FileResponse(path, filename=path.name)
+
+    return router
+
+
+async def _or_404(call: Any, *args: Any) -> Any:
+    try:
+        return await slow(call, *args)
+    except HavenError as error:
+        raise HTTPException(404, str(error)) from None
+
+
+def _file(path: Path, media_type: str | None = None, cache: str = "private, no-cache") -> FileResponse:
+    if not path.is_file():
+        raise HTTPException(404, headers={"cache-control": "no-store"})
+    return FileResponse(
+        path, media_type=media_type or _media_type(path.name), headers={"cache-control": cache}
+    )
+
+
+def _media_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _marks(have: str) -> dict[str, str]:
+    """`chip.1a2b3c4d,run.5e6f7a8b` as names and marks; what is no pair is left out."""
+    pairs = (entry.partition(".") for entry in have.split(","))
+    return {name: found for name, dot, found in pairs if dot}

@@ -57,7 +57,7 @@ class FakeBackend:
         self.warmed_up = 0
         self.looks: list[list[int]] = []  # frame indexes, a list for each `look`
         self.asked: list[int] = []  # frame indexes, one for each try
-        self._answers = dict(answers or {})
+        self._answers = {} if answers is None else answers
         self._words, self._yes = tuple(words), yes
         self._on_look, self._on_stream = on_look, on_stream
         self._on_warm_up, self._on_close = on_warm_up, on_close

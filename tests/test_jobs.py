@@ -222,6 +222,7 @@ def test_cancelling_a_finished_job_changes_nothing(house, clip):
 def test_a_deleted_job_takes_its_answers_and_pictures_with_it(house, clip):
     job_id = stopped_at_frame_4(house, clip, house.runner.delete)
     assert house.store.job(job_id) is None and house.times(job_id) == []
+    house.thumbnails.flush()
     assert not any(house.thumbnails.path(job_id, time).exists() for time in ALL_TIMES)
     other = house.submit(clip)  # and the runner lives
     house.wait_for(other, "completed")

@@ -35,27 +35,27 @@ class Bar:
 def build() -> Bar:
     """Lay the bar out: one line on a desktop, wrapped on a phone."""
     with gr.Row(elem_id="haven-bar"):
-        own_html(MARK, elem_classes="fit")
+        own_html(MARK)
         provider = gr.Dropdown(
             label="Provider", choices=[], value=None, allow_custom_value=True, elem_id="haven-provider"
         )
         model = gr.Dropdown(
             label="Model", choices=[], value=None, allow_custom_value=True, elem_id="haven-model"
         )
-        load = gr.Button("Load", size="sm", elem_id="haven-load")
-        cancel = gr.Button("Cancel", size="sm", elem_id="haven-load-cancel")
+        load = gr.Button("Load", elem_id="haven-load")
+        cancel = gr.Button("Cancel", elem_id="haven-load-cancel")
         chip = own_html(
             template=CHIP,
             js="haven.mount('chip', element, (data) => trigger('flip', data));",
             elem_id="haven-chip",
         )
-        own_html(LOOK, elem_classes="fit", js="haven.look(element);")
+        own_html(LOOK, elem_id="haven-look", js="haven.look(element);")
     with gr.Group(visible=False, elem_id="haven-question") as question:
         asks = own_html()
         with gr.Row():
-            stop_and_load = gr.Button("Stop it and load", size="sm")
-            wait = gr.Button("Wait", size="sm")
-            never_mind = gr.Button("Never mind", size="sm")
+            stop_and_load = gr.Button("Stop it and load")
+            wait = gr.Button("Wait")
+            never_mind = gr.Button("Never mind")
     said = own_html(elem_id="haven-bar-said")
     return Bar(provider, model, load, cancel, chip, question, asks, stop_and_load, wait, never_mind, said)
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 TOP = b"""<head>
 <script src="haven/assets/look.js"></script>
 <link rel="stylesheet" href="haven/assets/haven.css">
+<link rel="stylesheet" href="haven/assets/parts.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
 <script src="haven/assets/timeline.js"></script>

@@ -14,7 +14,7 @@ def chip(status: Status, switch: SwitchProgress | None) -> str:
     """What serves now in one line: loading with its true share, busy with what, ready, or why not."""
     if switch is not None:
         return _loading(switch)
-    what = f"Busy: {', '.join(status.busy)}" if status.busy else _ready(status)
+    what = _busy(status) if status.busy else _ready(status)
     kind = "busy" if status.busy else "ready"
     plain = f'<span class="chip-line {kind}" title="{escape(status.provider)} · {escape(status.model)}">'
     shown = f'{plain}<i class="dot"></i><span>{escape(what)}</span></span>'
@@ -49,6 +49,12 @@ def plan(frames: int, seconds: float | None, based_on: int) -> str:
         return f"{count}; time unknown until it runs"
     runs = "1 earlier run" if based_on == 1 else f"{based_on} earlier runs"
     return f"{count}, about {wording.duration(seconds)} with this model (from {runs})"
+
+
+def _busy(status: Status) -> str:
+    first, *others = status.busy
+    more = f" and {len(others)} more" if others else ""
+    return f"Busy: {first[:1].lower()}{first[1:]}{more}"
 
 
 def _ready(status: Status) -> str:

@@ -4,6 +4,7 @@ Nothing here computes. Handlers hand over to the engine and show what it says; t
 arrive with what the page follows.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +26,11 @@ RESULTS = (
     '<button type="button" class="small older" data-older hidden>Show older frames</button>'
 )
 KEEP_FIELDS = "(...fields) => [fields]"
+Shown = tuple[Any, Any, str]  # for the stage, for what the browser remembers, and what is said
 ACTS = {"pause": "pause_job", "resume": "resume_job", "cancel": "cancel_job"}
+# At once, since the first video makes the video library be imported.
+OPENING: Shown = (gr.skip(), gr.skip(), notice("Opening the video…", "hint"))
+STARTING: Shown = (gr.skip(), gr.skip(), notice("Starting…", "hint"))
 
 
 @dataclass(frozen=True)
@@ -160,14 +165,17 @@ def wire(tab: VideoTab, house: House, flipped: gr.HTML) -> None:
 def _wire_choosing(tab: VideoTab, house: House) -> None:
     shown = [tab.stage, tab.remembered, tab.said]
 
-    async def upload(event: gr.EventData) -> Any:
-        return await on_upload(house, event.path, event.name)
+    async def upload(event: gr.EventData) -> AsyncIterator[Shown]:
+        yield OPENING
+        yield await on_upload(house, event.path, event.name)
 
-    async def open_path(path: str) -> Any:
-        return await on_open_click(house, path)
+    async def open_path(path: str) -> AsyncIterator[Shown]:
+        yield OPENING
+        yield await on_open_click(house, path)
 
-    async def sample() -> Any:
-        return await on_sample_click(house)
+    async def sample() -> AsyncIterator[Shown]:
+        yield OPENING
+        yield await on_sample_click(house)
 
     async def plan(staged: str, *fields: Any) -> str:
         return await on_fields_change(house, staged, Asked(*fields))
@@ -187,8 +195,9 @@ def _wire_choosing(tab: VideoTab, house: House) -> None:
 
 
 def _wire_asking(tab: VideoTab, house: House, flipped: gr.HTML) -> None:
-    async def analyse(staged: str, *fields: Any) -> Any:
-        return await on_analyse_click(house, staged, Asked(*fields))
+    async def analyse(staged: str, *fields: Any) -> AsyncIterator[Shown]:
+        yield STARTING
+        yield await on_analyse_click(house, staged, Asked(*fields))
 
     async def flip(staged: str, *fields: Any) -> Any:
         return vocabulary_chips(house), await on_fields_change(house, staged, Asked(*fields))
@@ -220,17 +229,17 @@ async def on_page_load(house: House, remembered: Any, typed: Any) -> tuple[Any, 
     return (staged.as_json(), chips, *kept)
 
 
-async def on_upload(house: House, path: str, name: str) -> tuple[Any, Any, str]:
+async def on_upload(house: House, path: str, name: str) -> Shown:
     """A dropped video has arrived: show it."""
     return await _show(stage_of_upload, house, path, name)
 
 
-async def on_open_click(house: House, path: str) -> tuple[Any, Any, str]:
+async def on_open_click(house: House, path: str) -> Shown:
     """A path was typed: show that video."""
     return await _show(stage_of_path, house, path or "")
 
 
-async def on_sample_click(house: House) -> tuple[Any, Any, str]:
+async def on_sample_click(house: House) -> Shown:
     """Show the sample clip; it is made when it is first asked for."""
     return await _show(_sample, house)
 
@@ -247,7 +256,7 @@ async def on_fields_change(house: House, staged: Any, asked: Asked) -> str:
     return f'<p class="plan">{panels.plan(plan.frames, plan.seconds, plan.based_on)}</p>'
 
 
-async def on_analyse_click(house: House, staged: Any, asked: Asked) -> tuple[Any, Any, str]:
+async def on_analyse_click(house: House, staged: Any, asked: Asked) -> Shown:
     """Start an analysis of the video on the stage, and follow it."""
     stage = Staged.from_json(staged)
     opened = house.opened.get(stage.token)
@@ -279,7 +288,7 @@ def _sample(house: House) -> Staged:
     return stage_of_path(house, str(sample_clip(house.samples)))
 
 
-async def _show(make: Any, house: House, *args: Any) -> tuple[Any, Any, str]:
+async def _show(make: Any, house: House, *args: Any) -> Shown:
     try:
         staged = (await slow(make, house, *args)).as_json()
     except Exception as error:  # noqa: BLE001 - shown to the person

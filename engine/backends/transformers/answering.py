@@ -1,0 +1,99 @@
+"""Answering a conversation, piece by piece. Knows no frames and no tags."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from engine.backends.base import Finished, Message, TextDelta, Usage
+from engine.backends.transformers.decoding import Detokenizer, decode, end_tokens
+from engine.backends.transformers.interrupt import Interrupt
+from engine.backends.transformers.loading import FAILURES, explain
+from engine.backends.transformers.prompts import Prompts
+from engine.cancel import CancelToken
+from engine.errors import Cancelled, ModelError
+from engine.settings import GenerationSettings
+
+log = logging.getLogger(__name__)
+
+
+class Answerer:
+    """Lets one model write."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        prompts: Prompts,
+        interrupt: Interrupt,
+        context_length: int,
+    ) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self._prompts, self._interrupt = prompts, interrupt
+        self._context_length = context_length
+        self._ends = end_tokens(model)
+
+    def stream(
+        self, messages: Sequence[Message], settings: GenerationSettings, cancel: CancelToken
+    ) -> Iterator[TextDelta | Finished]:
+        """As the port says. Raises: ModelError."""
+        began = time.perf_counter()
+        count = _Count()
+        try:
+            cancel.raise_if_cancelled()
+            for piece in self._pieces(messages, settings, cancel, count):
+                yield TextDelta(piece)
+        except Cancelled:
+            count.reason = "cancelled"
+        except FAILURES as error:
+            log.warning("answering", exc_info=True)
+            raise explain(error) from error
+        yield Finished(count.reason, Usage(count.read, count.written, time.perf_counter() - began))
+
+    def _pieces(
+        self,
+        messages: Sequence[Message],
+        settings: GenerationSettings,
+        cancel: CancelToken,
+        count: "_Count",
+    ) -> Iterator[str]:
+        """The answer's text without the white space around it. Raises: ModelError, Cancelled."""
+        inputs = self._prompts.of_messages(messages)
+        count.read = inputs["input_ids"].shape[1]
+        settings = self._within_context(settings, count.read)
+        text = Detokenizer(self._tokenizer)
+        begun = False
+        for (token,) in decode(self._model, self._interrupt, inputs, settings, cancel):
+            if token in self._ends:
+                count.reason = "stop"
+                break
+            count.written += 1
+            piece = text.push(token)
+            piece = piece if begun else piece.lstrip()
+            if piece:
+                begun = True
+                yield piece
+        rest = text.flush()
+        if rest:
+            yield rest
+
+    def _within_context(self, settings: GenerationSettings, read: int) -> GenerationSettings:
+        room = self._context_length - read
+        if room < 1:
+            raise ModelError(
+                f"The conversation has {read:,} tokens; the model reads at most {self._context_length:,}. "
+                "Start a new one, or ask with fewer pictures or less text."
+            )
+        return replace(settings, max_new_tokens=min(settings.max_new_tokens, room))
+
+
+class _Count:
+    """What has been read and written of one answer so far, and why it ended."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.written = 0
+        self.reason: Literal["stop", "length", "cancelled"] = "length"

@@ -1,0 +1,136 @@
+"""One loaded vision-language model, meeting the port: it answers conversations and looks at frames."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from transformers import PreTrainedModel, ProcessorMixin
+
+from engine.backends.base import (
+    BackendInfo,
+    Finished,
+    Frame,
+    FrameAnswer,
+    FrameTask,
+    LoadProgress,
+    Message,
+    TextDelta,
+)
+from engine.backends.transformers import devices
+from engine.backends.transformers.answering import Answerer
+from engine.backends.transformers.checkpoint import open_checkpoint
+from engine.backends.transformers.interrupt import Interrupt
+from engine.backends.transformers.loading import FAILURES, explain, load_model, load_processor
+from engine.backends.transformers.looking import Looker
+from engine.backends.transformers.prompts import Prompts
+from engine.cancel import CancelToken
+from engine.catalog import read_config
+from engine.errors import HavenError, ModelError
+from engine.settings import GenerationSettings, LoadOptions
+
+log = logging.getLogger(__name__)
+
+# A CPU gains nothing from reading more at once, and one operation must stay well below 100 ms there.
+_CPU_TOKENS, _GPU_TOKENS = 512, 16_384
+_CPU_FRAMES, _GPU_FRAMES = 1, 8
+
+
+class TransformersBackend:
+    """Answers one request at a time. `close` gives the memory back; nothing may be asked after it."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        processor: ProcessorMixin,
+        placement: devices.Placement,
+        info: BackendInfo,
+    ) -> None:
+        """Raises: ModelError when the model cannot be asked what a backend is asked."""
+        self._info = info
+        self._prompts = Prompts(processor, model.device, placement.dtype)
+        interrupt = Interrupt(model, placement)
+        shared = (model, processor.tokenizer, self._prompts, interrupt)
+        self._answerer = Answerer(*shared, info.context_length)
+        self._looker = Looker(*shared, _CPU_TOKENS if placement.device.type == "cpu" else _GPU_TOKENS)
+
+    @property
+    def info(self) -> BackendInfo:
+        return self._info
+
+    def stream(
+        self, messages: Sequence[Message], params: GenerationSettings, cancel: CancelToken
+    ) -> Iterator[TextDelta | Finished]:
+        """As the port says. The messages are read as they are: a system prompt is one of them."""
+        return self._answerer.stream(messages, params, cancel)
+
+    def look(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
+        """As the port says; at most `info.batch_size` captions are written together."""
+        cancel.raise_if_cancelled()
+        for start in range(0, len(frames), self._info.batch_size):
+            batch = frames[start : start + self._info.batch_size]
+            yield from self._looker.answers(batch, task, cancel)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return self._prompts.of_messages(messages)["input_ids"].shape[1]
+
+    def warm_up(self, cancel: CancelToken) -> None:
+        """Raises: ModelError, Cancelled."""
+        one_token = GenerationSettings(max_new_tokens=1, temperature=0)
+        for _ in self.stream([Message("user", "Hi")], one_token, cancel):
+            pass
+        grey = Frame(0, 0, np.full((64, 64, 3), 128, np.uint8))
+        for answer in self.look([grey], FrameTask(("grey",), "Hi", max_new_tokens=1), cancel):
+            if answer.state == "failed":
+                raise ModelError(f"{self._info.model} cannot look at a picture: {answer.error}")
+        cancel.raise_if_cancelled()
+
+    def close(self) -> None:
+        del self._prompts, self._answerer, self._looker
+        devices.give_memory_back()
+
+
+def load_backend(
+    name: str, folder: Path, options: LoadOptions, progress: LoadProgress, cancel: CancelToken
+) -> TransformersBackend:
+    """Raises: ModelError, InvalidInput; Cancelled. After each of them the memory is given back."""
+    try:
+        return _load(name, folder, options, progress, cancel)
+    except HavenError as error:
+        failure = type(error)(*error.args)
+    except FAILURES as error:
+        log.warning("loading %s", folder, exc_info=True)
+        failure = ModelError(f"{folder} cannot be loaded. {explain(error)}")
+    # A new exception, raised only here: the trace of the first one holds on to half a model.
+    devices.give_memory_back()
+    raise failure
+
+
+def _load(
+    name: str, folder: Path, options: LoadOptions, progress: LoadProgress, cancel: CancelToken
+) -> TransformersBackend:
+    placement = devices.place(options)
+    checkpoint = open_checkpoint(folder)
+    progress(0.0, "Reading tokenizer and processor.")
+    processor = load_processor(folder)
+    cancel.raise_if_cancelled()
+    model = load_model(folder, checkpoint, placement, options, progress, cancel)
+    info = BackendInfo(
+        provider="transformers",
+        model=name,
+        digest=checkpoint.digest(read_config(folder)),
+        vision=True,
+        context_length=_context_length(model, processor, options),
+        memory_bytes=model.get_memory_footprint(),
+        batch_size=_CPU_FRAMES if placement.device.type == "cpu" else _GPU_FRAMES,
+        load_options=options.as_dict(),
+    )
+    progress(1.0, f"{name} is in memory.")
+    return TransformersBackend(model, processor, placement, info)
+
+
+def _context_length(model: PreTrainedModel, processor: ProcessorMixin, options: LoadOptions) -> int:
+    """What the model was made for, less where less was asked for. In tokens."""
+    made_for = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    made_for = made_for or processor.tokenizer.model_max_length
+    return min(made_for, options.n_ctx or made_for)

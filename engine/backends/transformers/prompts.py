@@ -1,0 +1,89 @@
+"""Putting messages and pictures as the tensors that a model reads.
+
+The chat template and the processor that came with the model decide how. Knows nothing of how the model
+answers.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jinja2 import TemplateError
+from PIL import Image
+from transformers import ProcessorMixin
+
+from engine.backends.base import Message, Picture
+from engine.errors import ModelError
+
+Conversation = list[dict[str, Any]]
+
+
+class Prompts:
+    """What the processor makes of conversations."""
+
+    def __init__(self, processor: ProcessorMixin, device: torch.device, dtype: torch.dtype) -> None:
+        self._processor = processor
+        self._device, self._dtype = device, dtype
+        processor.tokenizer.padding_side = "left"  # so that the next token of each row is behind its last
+        if processor.tokenizer.pad_token_id is None:
+            processor.tokenizer.pad_token = processor.tokenizer.eos_token
+
+    def of_messages(self, messages: Sequence[Message]) -> dict[str, torch.Tensor]:
+        """One row for one conversation. Raises: ModelError when the template refuses it."""
+        try:
+            return self._tensors([[_turn(message) for message in messages]])
+        except TemplateError as error:
+            folded = _without_system(messages)
+            if len(folded) == len(messages):
+                raise ModelError(f"The model's chat template refuses this conversation: {error}.") from error
+        return self.of_messages(folded)
+
+    def of_pictures(self, pictures: Sequence[Picture], texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """One row for each picture and the text that is asked about it."""
+        images = [Image.fromarray(picture) for picture in pictures]
+        asked = zip(images, texts, strict=True)
+        return self._tensors([[_said("user", text, [image])] for image, text in asked])
+
+    def of_picture(self, picture: Picture, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """One row for each text that is asked about the one picture."""
+        image = Image.fromarray(picture)
+        return self._tensors([[_said("user", text, [image])] for text in texts])
+
+    def _tensors(self, conversations: list[Conversation]) -> dict[str, torch.Tensor]:
+        """Input tensors by name, on the device; `input_ids` is (rows, tokens), padded on the left.
+
+        Control tokens that a person typed are read as plain text: they close no turn, place no picture.
+        """
+        made = self._processor.apply_chat_template(
+            conversations,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            sanitize_control_tokens=True,
+            processor_kwargs={"padding": True},
+        )
+        return {name: self._moved(value) for name, value in made.items() if isinstance(value, torch.Tensor)}
+
+    def _moved(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Numbers that the model computes with get its format; token ids and masks keep theirs."""
+        return tensor.to(self._device, self._dtype if tensor.is_floating_point() else None)
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    return _said(message.role, message.text, [Image.fromarray(picture) for picture in message.images])
+
+
+def _said(role: str, text: str, images: Sequence[Image.Image]) -> dict[str, Any]:
+    pictures = [{"type": "image", "image": image} for image in images]
+    return {"role": role, "content": [*pictures, {"type": "text", "text": text}]}
+
+
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    """For templates that know no system turn: its text goes before the first one that is none."""
+    instructions = [message.text for message in messages if message.role == "system"]
+    rest = [message for message in messages if message.role != "system"]
+    if not instructions or not rest:
+        return rest
+    first = rest[0]
+    return [Message(first.role, "\n\n".join([*instructions, first.text]), first.images), *rest[1:]]

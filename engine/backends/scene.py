@@ -17,7 +17,7 @@ from engine.backends.base import Picture
 from engine.backends.colours import colour_shares
 
 _WIDTH, _SMALL_WIDTH = 640, 160  # pixels
-_BLACK = 32  # luma below which a pixel is black, of 255
+_BLACK = 31  # of 255; a pixel is black where no channel is above it (blue at its fullest has a luma of 29)
 _CHANGED = 10  # luma by which a pixel of the small picture differs to have changed, of 255
 _BINS = 32  # of each channel's histogram
 _OPPONENTS = np.array([[1, -1, 0], [0.5, 0.5, -1]], np.float32)  # red - green, yellow - blue
@@ -34,7 +34,7 @@ class Scene:
     contrast: float  # standard deviation of luma, [0, 0.5] (RMS contrast; Peli, 1990)
     sharpness: float  # root mean square of luma's Laplacian, levels of 255 (after Pech-Pacheco et al., 2000)
     colourfulness: float  # about 0 (grey) to 110 (Hasler and Suesstrunk, 2003)
-    black: float  # share of pixels with a luma below 32 of 255, [0, 1]
+    black: float  # share of pixels with no channel above 31 of 255, [0, 1]
     colours: dict[str, float]  # share of each of eleven basic colours, the largest first
     motion: float | None  # share of the picture that changed since the one before, [0, 1]
     difference: float | None  # mean absolute difference of luma from the one before, [0, 1]
@@ -101,13 +101,13 @@ class _Reduced:
 def _look(now: _Reduced) -> dict[str, Any]:
     mean, deviation = cv2.meanStdDev(now.luma)
     edges = cv2.norm(cv2.Laplacian(now.luma, cv2.CV_16S), cv2.NORM_L2)
-    dark = cv2.countNonZero(cv2.compare(now.luma, _BLACK, cv2.CMP_LT))
+    black = cv2.inRange(now.rgb, (0, 0, 0), (_BLACK, _BLACK, _BLACK))
     return {
         "brightness": float(mean[0, 0]) / 255,
         "contrast": float(deviation[0, 0]) / 255,
         "sharpness": edges / now.luma.size**0.5,
         "colourfulness": _colourfulness(now.small_rgb),
-        "black": dark / now.luma.size,
+        "black": cv2.countNonZero(black) / black.size,
         "colours": colour_shares(now.small_rgb),
     }
 
@@ -119,7 +119,7 @@ def _change(now: _Reduced, before: _Reduced | None) -> dict[str, Any]:
     whole = cv2.absdiff(now.luma, _fitted(before.luma, now.luma))
     shared = np.minimum(now.histograms, before.histograms).sum(axis=1)
     return {
-        "motion": cv2.countNonZero(cv2.compare(small, _CHANGED, cv2.CMP_GT)) / small.size,
+        "motion": np.count_nonzero(small > _CHANGED) / small.size,
         "difference": cv2.mean(whole)[0] / 255,
         "shot_change": max(0.0, 1.0 - float(shared.mean())),
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the vocabulary is asked for when the page starts, which doe
 
 CODE_TAGS: "Mapping[CodeKind, str]" = {"qr": "qr code", "bar": "bar code"}
 _NO_DETAIL = 0.01  # contrast below which there is nothing that could be sharp or blurred
-_FOUND_UNREAD = 0.6  # a code that was found but could not be read
+_FOUND_UNREAD = 0.4  # what looks like a code but cannot be read: a fence does, too
 
 
 @dataclass(frozen=True)

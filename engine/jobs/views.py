@@ -78,27 +78,18 @@ def job_view(
 
 def job_result(view: JobView, job: JobRecord, frames: Sequence[FrameRecord]) -> JobResult:
     """Everything of a job, with the spans computed from the stored answers."""
-    found = [
-        SpanView(s.tag, s.start_us / 1e6, s.end_us / 1e6, s.confidence, s.hits)
-        for s in job_spans(job, frames)
-    ]
-    per_tag = {
-        tag: {
-            "seconds": round(sum(s.end - s.start for s in found if s.tag == tag), 6),
-            "spans": sum(s.tag == tag for s in found),
-        }
-        for tag in job.tags
-    }
+    found = job_spans(job, frames)
+    totals = spans.totals(found)
     summary = {
         "video": job.video_name,
         "duration_seconds": job.duration_us / 1e6,
         "frames": len(frames),
         "failed": job.frames_failed,
         "compute_seconds": round(job.compute_seconds, 3),
-        "tags": per_tag,
+        "tags": {tag: _total(totals.get(tag)) for tag in job.tags},
         "prompt": job.prompt,
     }
-    return JobResult(view, tuple(frame_view(f) for f in frames), tuple(found), summary)
+    return JobResult(view, tuple(map(frame_view, frames)), tuple(map(_span_view, found)), summary)
 
 
 def job_spans(job: JobRecord, frames: Sequence[FrameRecord]) -> list[spans.Span]:
@@ -111,6 +102,14 @@ def job_spans(job: JobRecord, frames: Sequence[FrameRecord]) -> list[spans.Span]
             samples, job.duration_us, interval_us, tag, cancelled=not job.status.startswith("completed")
         )
     ]
+
+
+def _span_view(span: spans.Span) -> SpanView:
+    return SpanView(span.tag, span.start_us / 1e6, span.end_us / 1e6, span.confidence, span.hits)
+
+
+def _total(total: spans.Total | None) -> dict[str, float]:
+    return {"seconds": total.duration_us / 1e6 if total else 0.0, "spans": total.spans if total else 0}
 
 
 def _own_rate(job: JobRecord) -> float | None:

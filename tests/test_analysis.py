@@ -103,21 +103,21 @@ def test_samples_are_pulled_one_batch_at_a_time():
     assert samples.pulled == 3
 
 
-def test_frames_that_were_yielded_are_not_held():
-    held = []
+def test_one_batch_is_held_at_a_time():
+    made, held = [], []
 
     def many():
         for number in range(20):
-            made = frame(number)
-            held.append(weakref.ref(made))
-            yield made
+            held.append(sum(ref() is not None for ref in made))
+            one = frame(number)
+            made.append(weakref.ref(one))
+            yield one
+            del one
 
-    events = analyse(many(), Leases(FakeBackend(batch_size=4)), TASK, CancelToken())
-    most = 0
-    for _ in events:
+    for event in analyse(many(), Leases(FakeBackend(batch_size=4)), TASK, CancelToken()):
+        del event
         gc.collect()
-        most = max(most, sum(ref() is not None for ref in held))
-    assert most <= 6  # a batch of four, the one being yielded, and the one being made
+    assert max(held) <= 4  # three that wait for the fourth, and the one that was yielded last
 
 
 def test_the_lease_is_free_while_frames_are_fetched_and_after_the_last_answer_of_a_look():

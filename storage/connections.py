@@ -55,13 +55,11 @@ class Connections:
             DiskFull: nothing of `change` was kept; the store can still be used.
             StorageError: the store is closed, or SQLite refused.
         """
-        self._refuse_closed()
-        return self._writer.submit(self._transaction, change).result()
+        return self._on_writer(self._transaction, change)
 
     def write_alone(self, change: Callable[[], _T]) -> _T:
         """As `write`, without a transaction around it: for what makes its own. Raises: the same."""
-        self._refuse_closed()
-        return self._writer.submit(self._translated, change).result()
+        return self._on_writer(self._translated, change)
 
     def read(self, question: Callable[[], _T]) -> _T:
         """What `question` returns, on this thread and its own connection. Raises: StorageError."""
@@ -79,6 +77,12 @@ class Connections:
         self._writer.shutdown()
         self.database.close_idle()
         return True
+
+    def _on_writer(self, how: Callable[[Callable[[], _T]], _T], change: Callable[[], _T]) -> _T:
+        with self._closing:  # or the writer could be shut down between the look and the leap
+            self._refuse_closed()
+            written = self._writer.submit(how, change)
+        return written.result()
 
     def _refuse_closed(self) -> None:
         if self._closed:

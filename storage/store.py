@@ -213,8 +213,9 @@ class Store:
         job = self._tables.job
 
         def change() -> JobRecord | None:
-            changed = job.update(**changes).where(job.id == job_id, *conditions).execute()
-            return self._job(job_id) if changed else None
+            if changes and not job.update(**changes).where(job.id == job_id, *conditions).execute():
+                return None
+            return self._job(job_id)
 
         return self._write(change)
 

@@ -146,6 +146,7 @@ def test_only_one_of_many_threads_moves_a_job(store):
 def test_update_changes_other_fields_and_never_the_status(store):
     store.add_job(job())
     assert store.update_job("a1", video_sha256="ff", error="x") == job(video_sha256="ff", error="x")
+    assert store.update_job("a1") == job(video_sha256="ff", error="x")
     assert store.update_job("b2", error="x") is None
     with pytest.raises(ValueError, match="move_job"):
         store.update_job("a1", status="running")

@@ -4,6 +4,7 @@ The only module that knows containers and their oddities. Knows nothing of sampl
 video library, so it is imported when a file is first opened.
 """
 
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,11 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.sidedata.sidedata import Type
 from av.stream import Discard, Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from engine.backends.base import Picture
@@ -31,9 +33,14 @@ FORMATS = (
     "ivf,obu,h264,hevc,vvc,av1,m4v,vc1,mjpeg,gif,apng,yuv4mpegpipe"
 )
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-_MATRIX_ONE = 1 << 16  # a display matrix is 3 x 3 of 16.16 fixed point numbers
+# What a decoder has to know about a stream beside its packets.
+_PARAMETERS = (
+    *("extradata", "codec_tag", "width", "height", "pix_fmt", "bits_per_coded_sample", "profile"),
+    *("color_range", "color_primaries", "color_trc", "colorspace", "field_order"),
+)
+_BROKEN_OFF_US = 1_000_000  # containers round their lengths; this much is not rounding
 _PACKETS_TO_FIRST_PICTURE = 300
-_REMEDY = "Try it in a video player; if it plays there, convert it to MP4 with H.264 and pick that file."
+REMEDY = "Try it in a video player; if it plays there, convert it to MP4 with H.264 and pick that file."
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,11 @@ class Turn:
         return (height, width) if self.quarters % 2 else (width, height)
 
     @classmethod
-    def of(cls, frame: VideoFrame) -> "Turn":
-        """Read from the display matrix (ISO/IEC 14496-12, 6.2.2) to the nearest quarter turn."""
+    def of(cls, frame: VideoFrame) -> "Turn | None":
+        """By the display matrix (ISO/IEC 14496-12, 6.2.2), to the nearest quarter turn; None without one."""
         side_data = frame.side_data
         if Type.DISPLAYMATRIX not in side_data:
-            return cls()
+            return None
         a, b, _, c, d = np.frombuffer(bytes(side_data[Type.DISPLAYMATRIX]), np.int32)[:5].tolist()
         mirrored = a * d - b * c < 0
         if mirrored:  # a mirroring after the turn is a change of sign of the first column
@@ -76,16 +83,56 @@ class Video:
         self.path = path
         self.container = container
         self.stream = stream
+        self.size = path.stat().st_size  # bytes
         self.time_base = Fraction(stream.time_base or Fraction(1, 1_000_000))
         self.rate = stream.average_rate or stream.guessed_rate or None
-        self._reformatter = VideoReformatter()
+        # Only this family lists every picture with its place and size before any is read.
+        self.sized_index = container.format.name.startswith("mov") and len(stream.index_entries) > 0
+        self.start = stream.start_time or 0  # the time stamp that a player takes for zero
+        self._counts_from_zero = container.format.name.startswith("matroska")  # its lengths hold the start
+        if self._counts_from_zero:
+            container.seek(self.start, stream=stream)  # its index is read at the first seek only
 
     @property
     def duration_us(self) -> int:
-        """How long the file says that it is; 0 where it does not say, or says nonsense."""
+        """How long the file says that its pictures last; 0 where it does not say, or says nonsense."""
+        start_us = round(self.start * self.time_base * 1_000_000)
         if self.stream.duration is not None:
             return max(0, round(self.stream.duration * self.time_base * 1_000_000))
-        return max(0, self.container.duration or 0)  # already in microseconds
+        if "DURATION" in self.stream.metadata:  # of this track in a Matroska file: when it ends
+            return max(0, _clock_us(self.stream.metadata["DURATION"]) - start_us)
+        length_us = max(0, self.container.duration or 0)  # of the longest track
+        return max(0, length_us - start_us) if self._counts_from_zero else length_us
+
+    def breaks_off(self, end_us: int) -> bool:
+        """Whether pictures are missing of a file in which the last one that can be read ends at `end_us`."""
+        if self.sized_index:
+            last = self.stream.index_entries[-1]
+            return last.pos + last.size > self.size
+        of_this_track = self.stream.duration is not None or "DURATION" in self.stream.metadata
+        promised = of_this_track or len(self.container.streams) == 1
+        return promised and self.duration_us - end_us > _BROKEN_OFF_US
+
+    def stored_turn(self, key: Packet) -> Turn:
+        """How the container wants pictures to be turned; found by decoding one, a key picture."""
+        if not self.container.format.name.startswith(("mov", "matroska")):
+            return Turn()
+        decoder = self.stream.codec_context
+        try:
+            frames = decoder.decode(key) or decoder.decode(None)
+        except av.FFmpegError:
+            return Turn()  # it is damaged, and whoever wants it will hear of it
+        return Turn.of(frames[0]) or Turn() if frames else Turn()
+
+    def decoder(self, threads: int = 1) -> VideoCodecContext:
+        """A decoder of this stream's packets, independent of any other. Not open yet."""
+        source = self.stream.codec_context
+        decoder = av.CodecContext.create(source.codec.name, "r")
+        for name in _PARAMETERS:
+            setattr(decoder, name, getattr(source, name))
+        decoder.thread_count = threads
+        decoder.thread_type = "FRAME" if threads > 1 else "NONE"
+        return decoder
 
     def first_picture(self) -> VideoFrame:
         """Decode the first picture that can be decoded, from where the file stands.
@@ -100,12 +147,7 @@ class Video:
                 continue  # a damaged start; a later picture may still be whole
             if frames:
                 return frames[0]
-        raise MediaError(f"{self.path.name} has a video track, but no picture in it can be read. {_REMEDY}")
-
-    def picture(self, frame: VideoFrame) -> Picture:
-        """A decoded frame as it is shown: RGB, uint8, H x W x 3, contiguous."""
-        rgb = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
-        return Turn.of(frame).apply(rgb)
+        raise MediaError(f"{self.path.name} has a video track, but no picture in it can be read. {REMEDY}")
 
 
 @contextmanager
@@ -119,7 +161,7 @@ def open_video(path: Path) -> Iterator[Video]:
     try:
         container = av.open(str(path.absolute()), options=dict(_OPTIONS), metadata_errors="replace")
     except av.FFmpegError as error:
-        raise MediaError(f"{path.name} cannot be read as a video ({error.strerror}). {_REMEDY}") from error
+        raise MediaError(f"{path.name} cannot be read as a video ({error.strerror}). {REMEDY}") from error
     with container:
         yield Video(path, container, _choose_stream(path, container))
 
@@ -148,8 +190,17 @@ def _choose_stream(path: Path, container: InputContainer) -> VideoStream:
         raise MediaError(f"{path.name} holds no video{covers}. Pick a file with moving pictures.")
     stream = videos[0]
     if stream.codec_context is None:
-        raise MediaError(f"{path.name} uses a video codec that is not known here. {_REMEDY}")
+        raise MediaError(f"{path.name} uses a video codec that is not known here. {REMEDY}")
     for other in container.streams:
         if other is not stream:
             other.discard = Discard.all
     return stream
+
+
+def _clock_us(text: str) -> int:
+    """Microseconds of a time as Matroska's tags have it, 00:01:02.345678900; 0 for anything else."""
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text.strip())
+    if found is None:
+        return 0
+    hours, minutes, seconds = found.groups()
+    return round((int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)) * 1_000_000)

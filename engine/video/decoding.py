@@ -1,67 +1,80 @@
-"""Reading samples."""
+"""From an open video to its samples: plans, has the plan decoded, and says what was lost."""
 
+import os
 from collections.abc import Iterator
-from fractions import Fraction
+from itertools import chain, islice
 
-from engine.backends.base import Frame
+from engine.backends.base import Frame, Picture
 from engine.cancel import CancelToken
 from engine.events import FrameLost
 from engine.settings import Sampling
 from engine.video.container import Video
-from engine.video.frames import MICROSECONDS, effective_interval
+from engine.video.crew import Crew, Result
+from engine.video.planning import Planner, Stretch
+from engine.video.targets import Wish
+
+_MOST_CORES = 4  # more gain little, and somebody else wants to use the machine as well
 
 
 def read_samples(
     video: Video, sampling: Sampling, cancel: CancelToken, after_us: int | None
 ) -> Iterator[Frame | FrameLost]:
-    interval = effective_interval(video, sampling)
-    tick = video.time_base
-    slack = min(tick / 2, Fraction(1, 2000))
-    slack = max(slack, Fraction(1, 1_000_000))
-    start = Fraction(sampling.start_us, MICROSECONDS)
-    end = None if sampling.end_us is None else Fraction(sampling.end_us, MICROSECONDS)
-    index, k = 0, 0
-    origin = video.stream.start_time
-    held = None  # (time, frame) on screen
+    """What `frames.sample` promises, of an open video."""
+    since_us = 0 if after_us is None else _last_until(after_us, video, sampling, cancel)
+    planner = Planner(video, sampling, cancel, since_us)
     previous = None
-    last_yielded = None
-
-    def emit(held):
-        nonlocal index, previous, last_yielded
-        time, frame = held
-        last_yielded = time
-        time_us = max(0, round(time * MICROSECONDS))
-        picture = video.picture(frame)
-        item = Frame(index, time_us, picture, previous)
+    for wish, picture in decode(video, planner.stretches(), cancel):
+        if after_us is None or wish.time_us > after_us:
+            yield _sample(video, wish, picture, previous)
         previous = picture
-        index += 1
-        return item if after_us is None or time_us > after_us else None
+    if planner.lost is not None:
+        yield FrameLost(
+            planner.lost.index,
+            planner.lost.time_us,
+            f"{video.path.name} ends here, before all of its pictures. Copy or download it again.",
+        )
 
-    def decoded():
-        for packet in video.container.demux(video.stream):
+
+def decode(video: Video, stretches: Iterator[Stretch], cancel: CancelToken) -> Iterator[Result]:
+    """The wished pictures of all stretches, in order.
+
+    Raises: Cancelled, when nothing computes any more; and whatever `stretches` raises.
+    """
+    first = list(islice(stretches, 2))
+    side_by_side = len(first) == 2 and first[1].fresh  # else it is one long group of pictures
+    crew = Crew(video, _cores(), 1) if side_by_side else Crew(video, 1, _cores())
+    forget = cancel.on_cancel(crew.stop)
+    try:
+        for stretch in chain(first, stretches):
+            crew.begin(stretch)
+            if crew.full:
+                yield from crew.results()
+                cancel.raise_if_cancelled()
+        while crew.pending:
+            yield from crew.results()
             cancel.raise_if_cancelled()
-            yield from video.stream.decode(packet)
+    finally:
+        forget()
+        crew.close()
 
-    for frame in decoded():
-        pts = frame.pts if frame.pts is not None else frame.dts
-        if origin is None:
-            origin = pts
-        time = (pts - origin) * tick
-        if end is not None and time >= end:
-            break
-        if held is not None:
-            wanted = False
-            while start + k * interval + slack < time:
-                wanted = True
-                k += 1
-            if wanted and held[0] != last_yielded:
-                item = emit(held)
-                if item:
-                    yield item
-                if sampling.max_frames and index >= sampling.max_frames:
-                    return
-        held = (time, frame)
-    if held is not None and held[0] != last_yielded:
-        item = emit(held)
-        if item:
-            yield item
+
+def _last_until(after_us: int, video: Video, sampling: Sampling, cancel: CancelToken) -> int:
+    """The time of the last sample up to `after_us`; found by planning, without decoding."""
+    latest = 0
+    for stretch in Planner(video, sampling, cancel).stretches():
+        for wish in stretch.wishes:
+            if wish.time_us > after_us:
+                return latest
+            latest = wish.time_us
+    return latest
+
+
+def _sample(video: Video, wish: Wish, picture: Picture | None, previous: Picture | None) -> Frame | FrameLost:
+    if picture is not None:
+        return Frame(wish.index, wish.time_us, picture, previous)
+    seconds = wish.time_us / 1_000_000
+    return FrameLost(wish.index, wish.time_us, f"{video.path.name} is damaged at {seconds:.2f} s.")
+
+
+def _cores() -> int:
+    return min(_MOST_CORES, os.cpu_count() or 1)

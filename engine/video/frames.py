@@ -53,7 +53,7 @@ def probe(path: str | Path) -> VideoInfo:
 
     with open_video(Path(path)) as video:
         first = video.first_picture()
-        turn = Turn.of(first)
+        turn = Turn.of(first) or Turn()
         width, height = turn.size(first.width, first.height)
         return VideoInfo(
             path=Path(path),

@@ -1,0 +1,123 @@
+"""The packets of a video in decoding order, with jumps over what nobody needs.
+
+Knows demuxing, seeking and how both go wrong. Knows no samples and no decoder.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.packet import Packet
+
+from engine.cancel import CancelToken
+from engine.errors import MediaError
+from engine.video.container import REMEDY, Video
+
+_WORTH_A_JUMP = Fraction(1, 2)  # seconds of packets; reading on over fewer is as quick
+_READ_ERRORS = 50  # in a row, until the rest of a file is given up
+_KEYLESS = 300  # packets at the start without a key picture, until one is taken for it
+
+
+class PacketReader:
+    """Iterates over packets; the first one, and the first one after a jump, is a key picture.
+
+    Packets with no presentation time have got their decoding time for it. Pictures that are shown before
+    the first key picture are left out: they refer to pictures that are not there.
+    """
+
+    def __init__(self, video: Video, cancel: CancelToken) -> None:
+        self._video = video
+        self._cancel = cancel
+        self._stream = video.stream
+        self._index = video.stream.index_entries
+        self._demux: Iterator[Packet] = video.container.demux(video.stream)
+        self._first_key: Packet | None = None
+        self._shown_from: int | None = None  # time stamp of the key picture that reading began at
+        self._land_before: int | None = None
+        self._position: int | None = None  # time stamp of the packet read last
+        self._delay = 0  # from decoding to showing a key picture, in ticks
+        self._jumps = True
+
+    def __iter__(self) -> Iterator[Packet]:
+        keyless = 0
+        while (packet := self._read()) is not None:
+            if self._shown_from is None and not self._starts(packet, keyless):
+                keyless += 1
+            elif packet.pts >= self._shown_from:
+                yield packet
+
+    def worth_a_jump(self, limit: int) -> int | None:
+        """Where to jump to for the picture on screen at `limit`, if that saves reading; else None."""
+        if not self._jumps or self._position is None:
+            return None
+        found = self._index.search_timestamp(limit - self._delay)
+        if found < 0:
+            return None
+        entry = self._index[found]
+        far = (entry.timestamp - self._position) * self._video.time_base > _WORTH_A_JUMP
+        return entry.timestamp if far and entry.pos + entry.size <= self._video.size else None
+
+    def jump(self, place: int, limit: int) -> None:
+        """Go on at the key picture at `place`. It is checked that it is shown at `limit` at the latest."""
+        self._seek(place)
+        self._land_before = limit
+
+    def _seek(self, place: int) -> None:
+        self._video.container.seek(place, stream=self._stream)
+        self._demux = self._video.container.demux(self._stream)
+        self._shown_from = None
+
+    def _starts(self, packet: Packet, keyless: int) -> bool:
+        """Whether reading can begin at this packet."""
+        if not packet.is_keyframe and keyless < _KEYLESS:
+            return False
+        if self._land_before is not None and packet.pts > self._land_before:
+            self._start_over()
+            return False
+        self._shown_from = packet.pts
+        self._land_before = None
+        self._first_key = self._first_key or packet
+        if packet.dts is not None:
+            self._delay = max(0, packet.pts - packet.dts)
+        return True
+
+    def _start_over(self) -> None:
+        """The index is wrong, and a seek went too far: read everything from the first key picture on."""
+        first = self._first_key
+        if not self._jumps or first is None:
+            raise MediaError(f"{self._video.path.name} cannot be read from the middle. {REMEDY}")
+        limit, self._jumps = self._land_before, False
+        self._seek(first.pts if first.dts is None else first.dts)
+        self._land_before = limit
+
+    def _read(self) -> Packet | None:
+        """The next packet; None at the end, or where nothing more can be read."""
+        for _ in range(_READ_ERRORS):
+            self._cancel.raise_if_cancelled()
+            try:
+                packet = next(self._demux, None)
+            except av.FFmpegError:  # a damaged place; most demuxers find their way after it
+                self._demux = self._video.container.demux(self._stream)
+                continue
+            if packet is None or _is_end(packet):
+                return None
+            if packet.is_corrupt and self._video.sized_index:
+                return None  # the file ends within this packet
+            return self._timed(packet)
+        return None
+
+    def _timed(self, packet: Packet) -> Packet:
+        if packet.pts is None:
+            packet.pts = packet.dts if packet.dts is not None else self._after_latest()
+        self._position = packet.pts if packet.dts is None else packet.dts
+        return packet
+
+    def _after_latest(self) -> int:
+        if self._position is None:
+            return 0
+        return self._position + max(1, round(1 / (self._video.rate or 25) / self._video.time_base))
+
+
+def _is_end(packet: Packet) -> bool:
+    """Whether this is the empty packet that stands for the end of a stream."""
+    return packet.size == 0 and packet.pts is None and packet.dts is None

@@ -13,10 +13,11 @@ import peewee
 
 from storage.connections import Connections
 from storage.errors import StorageError
+from storage.frame_writer import FrameWriter
 from storage.lock import FolderLock
 from storage.records import FrameRecord, JobRecord
 from storage.schema import bring_up_to_date
-from storage.tables import Tables, frame_record, frame_row, job_record, make_tables
+from storage.tables import Tables, frame_record, job_record, make_tables
 
 
 class Store:
@@ -31,6 +32,7 @@ class Store:
         self._lock = lock
         self._connections = connections
         self._tables = tables
+        self._frames = FrameWriter(connections.database, tables)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -155,7 +157,10 @@ class Store:
 
         False, with nothing changed, where that frame was already kept or its job is gone.
         """
-        return self._write(lambda: self._add_frame(frame, seconds))
+        try:
+            return self._write(lambda: self._frames.add(frame, seconds))
+        except peewee.IntegrityError:
+            return False
 
     def frames(
         self, job_id: str, after_us: int | None = None, limit: int | None = None, newest_first: bool = False
@@ -226,17 +231,3 @@ class Store:
         job.update(status="cancelled").where(job.status == "cancelling").execute()
         settled = job.select().where(job.id.in_(left)).order_by(job.created_at)
         return [job_record(row) for row in settled.dicts()]
-
-    def _add_frame(self, frame: FrameRecord, seconds: float) -> bool:
-        job, answer = self._tables.job, self._tables.frame_answer
-        if not job.select().where(job.id == frame.job_id).exists():
-            return False
-        if not answer.insert(**frame_row(frame)).on_conflict_ignore().as_rowcount().execute():
-            return False
-        job.update(
-            cursor_us=frame.time_us,
-            frames_done=job.frames_done + 1,
-            frames_failed=job.frames_failed + (frame.state == "failed"),
-            compute_seconds=job.compute_seconds + seconds,
-        ).where(job.id == frame.job_id).execute()
-        return True

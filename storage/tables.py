@@ -6,7 +6,7 @@ A change here needs a migration beside it. Knows nothing of threads or transacti
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ import peewee
 
 from storage.records import FrameRecord, JobRecord
 
-_dumps = partial(json.dumps, allow_nan=False, ensure_ascii=True)  # NaN is no JSON: refused here, by name
+dumps = partial(json.dumps, allow_nan=False, ensure_ascii=True)  # NaN is no JSON: refused here, by name
 
 
 class FileNameField(peewee.TextField):
@@ -47,7 +47,7 @@ def make_tables(database: peewee.Database) -> Tables:
 
     class Setting(peewee.Model):
         key = peewee.TextField(primary_key=True)
-        value = peewee.JSONField(dumps=_dumps, null=True)
+        value = peewee.JSONField(dumps=dumps, null=True)
 
         class Meta:
             table_name = "setting"
@@ -62,11 +62,11 @@ def make_tables(database: peewee.Database) -> Tables:
         provider = peewee.TextField()
         model = peewee.TextField()
         digest = peewee.TextField()
-        load_options = peewee.JSONField(dumps=_dumps)
-        tags = peewee.JSONField(dumps=_dumps)
+        load_options = peewee.JSONField(dumps=dumps)
+        tags = peewee.JSONField(dumps=dumps)
         prompt = peewee.TextField()
         prompt_sha256 = peewee.TextField()
-        sampling = peewee.JSONField(dumps=_dumps)
+        sampling = peewee.JSONField(dumps=dumps)
         frames_total = peewee.IntegerField()
         created_at = peewee.DoubleField(index=True)
         codes = peewee.BooleanField()
@@ -91,9 +91,9 @@ def make_tables(database: peewee.Database) -> Tables:
         place = peewee.IntegerField()  # the record's `index`, which is a method of every model
         time_us = peewee.BigIntegerField()
         state = peewee.TextField()
-        tags = peewee.JSONField(dumps=_dumps)
+        tags = peewee.JSONField(dumps=dumps)
         caption = peewee.TextField()
-        facts = peewee.JSONField(dumps=_dumps)
+        facts = peewee.JSONField(dumps=dumps)
         error = peewee.TextField()
         raw_text = peewee.TextField()  # the record's `raw`, for the same reason
         has_picture = peewee.BooleanField()
@@ -131,5 +131,5 @@ def frame_record(row: Mapping[str, Any]) -> FrameRecord:
 
 
 def frame_row(frame: FrameRecord) -> dict[str, Any]:
-    """The inverse of `frame_record`."""
-    return {_COLUMNS.get(name, name): value for name, value in asdict(frame).items()}
+    """The inverse of `frame_record`, in the order of the columns."""
+    return {_COLUMNS.get(field.name, field.name): getattr(frame, field.name) for field in fields(frame)}

@@ -1,6 +1,7 @@
 """Start here: flags, then store, engine and page, then serve. No logic of its own, no work at import."""
 
 import argparse
+import asyncio
 import json
 import os
 import signal
@@ -9,8 +10,12 @@ import sys
 import threading
 import urllib.request
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
 
 HOST, PORT = "127.0.0.1", 7860
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -81,13 +86,19 @@ def _run(given: argparse.Namespace, data: Path, listener: socket.socket) -> None
     for stopping in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stopping, lambda *_: None)
     try:
-        from ui.server import application, serve
-
         engine.start()
         address = _address(given.host, listener.getsockname()[1])
-        serve(application(engine, data), listener, lambda: _ready(address, not given.no_browser))
+        asyncio.run(_serve(engine, data, listener, lambda: _ready(address, not given.no_browser)))
     finally:
         engine.close()
+
+
+async def _serve(
+    engine: "Engine", data: Path, listener: socket.socket, when_ready: Callable[[], None]
+) -> None:
+    from ui.server import application, server
+
+    await server(application(engine, data), when_ready).serve(sockets=[listener])
 
 
 def _ready(address: str, open_browser: bool) -> None:

@@ -28,7 +28,10 @@ SHUTDOWN_SECONDS = 2  # for answers under way; streams that stay open are cut th
 
 
 def application(engine: "Engine", data_folder: Path) -> FastAPI:
-    """Everything that is served, for one engine; `data_folder` is where Haven keeps what lasts."""
+    """Everything that is served, for one engine; `data_folder` is where Haven keeps what lasts.
+
+    To be called on the event loop that will serve it: elsewhere Gradio makes loops that it never closes.
+    """
     house = House(engine, data_folder / "samples")
     app = FastAPI(title="Haven", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(own_routes(house))
@@ -73,8 +76,8 @@ def application(engine: "Engine", data_folder: Path) -> FastAPI:
     )
 
 
-def serve(app: FastAPI, listener: socket.socket, when_ready: Callable[[], None]) -> None:
-    """Answer on `listener` until SIGINT or SIGTERM; `when_ready` is called once the page answers."""
+def server(app: FastAPI, when_ready: Callable[[], None]) -> uvicorn.Server:
+    """A server for `app`, to be run on a socket; `when_ready` is called once the page answers."""
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -86,7 +89,7 @@ def serve(app: FastAPI, listener: socket.socket, when_ready: Callable[[], None])
         proxy_headers=False,
         server_header=False,
     )
-    _Server(config, when_ready).run(sockets=[listener])
+    return _Server(config, when_ready)
 
 
 class _Server(uvicorn.Server):

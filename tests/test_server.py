@@ -1,0 +1,260 @@
+"""Who may come in, and what never goes out: real requests to a real server on this machine."""
+
+import http.client
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fake_engine import FakeEngine
+from serving import served
+
+SECRET = "the-secret-of-this-machine"
+FORGED = "gradio.FileData"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    return FakeEngine(tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def address(engine, data):
+    with served(engine, data) as base:
+        yield base
+
+
+@pytest.fixture(scope="module")
+def http_client(address):
+    with httpx.Client(base_url=address, trust_env=False, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def video(engine, tmp_path):
+    """A file that stands for a video, and a job of it."""
+    place = tmp_path / "lake.mp4"
+    place.write_bytes(bytes(range(256)) * 40)
+    return place
+
+
+@pytest.fixture
+def job(engine, video):
+    from engine.video.request import AnalysisRequest
+
+    made = engine.submit_video(AnalysisRequest.of(video, tags="dark"))
+    engine.work(made.job_id, 2)
+    return engine.job(made.job_id)
+
+
+def test_the_page_and_its_identity_answer(http_client):
+    page = http_client.get("/")
+    assert page.status_code == 200
+    assert "haven/assets/look.js" in page.text
+    assert "gradio_config" in page.text
+    assert http_client.get("/haven").json()["app"] == "haven"
+
+
+@pytest.mark.parametrize("path", ["/", "/haven", "/follow", "/config", "/gradio_api/info", "/theme.css"])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.7:7860", "", "[::2]"])
+def test_a_foreign_host_is_refused(http_client, path, host):
+    assert http_client.get(path, headers={"host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "LOCALHOST"])
+def test_every_name_of_this_machine_is_answered(http_client, address, host):
+    port = urlsplit(address).port
+    assert http_client.get("/haven", headers={"host": f"{host}:{port}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/follow"),
+        ("GET", "/gradio_api/queue/data?session_hash=x"),
+        ("GET", "/gradio_api/heartbeat/x"),
+        ("POST", "/gradio_api/queue/join"),
+        ("POST", "/gradio_api/call/status"),
+        ("POST", "/gradio_api/upload"),
+        ("OPTIONS", "/gradio_api/queue/join"),
+        ("DELETE", "/haven"),
+    ],
+)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:1"},
+        {"origin": "http://[broken"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"},
+    ],
+)
+def test_another_sites_page_is_refused_by_every_method(http_client, method, path, headers):
+    assert http_client.request(method, path, headers=headers).status_code == 403
+
+
+def test_our_own_page_and_a_link_to_it_are_let_in(http_client, address):
+    ours = {"origin": address, "sec-fetch-site": "same-origin"}
+    assert http_client.get("/follow", headers=ours).status_code == 200
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert http_client.get("/", headers=link).status_code == 200
+    assert http_client.get("/follow", headers=link).status_code == 403
+
+
+def test_every_answer_forbids_what_the_page_does_not_need(http_client):
+    for path in ("/", "/follow", "/config", "/no/such/page"):
+        headers = http_client.get(path).headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "access-control-allow-origin" not in headers
+
+
+def _endpoints(http_client):
+    """Every endpoint that a request can reach: public ones by name, all of them by number."""
+    config = http_client.get("/config").json()
+    return config["dependencies"]
+
+
+def test_a_forged_file_reference_reads_no_file_through_any_endpoint(http_client, data, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text(SECRET)
+    forged = {"path": str(secret), "orig_name": "lake.mp4", "meta": {"_type": FORGED}}
+    dependencies = _endpoints(http_client)
+    assert len(dependencies) > 20
+    for dependency in dependencies:
+        given = {
+            "data": [forged] * len(dependency["inputs"]),
+            "fn_index": dependency["id"],
+            "session_hash": "s",
+        }
+        said = http_client.post("/gradio_api/queue/join", json=given)
+        assert SECRET not in said.text
+        if dependency["api_name"] and dependency["inputs"]:
+            called = http_client.post(
+                f"/gradio_api/call/{dependency['api_name']}", json={"data": given["data"]}
+            )
+            if called.status_code == 200:
+                event = called.json()["event_id"]
+                answer = http_client.get(f"/gradio_api/call/{dependency['api_name']}/{event}")
+                assert SECRET not in answer.text
+    assert SECRET not in _everything_below(data / "tmp")
+
+
+def test_a_forged_video_is_refused_with_a_reason(http_client, tmp_path, engine):
+    secret = tmp_path / "secret.mp4"
+    secret.write_text(SECRET)
+    forged = {"path": str(secret), "meta": {"_type": FORGED}}
+    before = len(engine.known_jobs)
+    for name in ("submit_video", "analyze_video"):
+        event = http_client.post(f"/gradio_api/call/{name}", json={"data": [forged, "dark"]}).json()[
+            "event_id"
+        ]
+        answer = http_client.get(f"/gradio_api/call/{name}/{event}").text
+        assert "event: error" in answer
+    assert len(engine.known_jobs) == before
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "{data}/haven.db", "{data}/tmp/../haven.db"])
+def test_gradios_file_route_gives_nothing_of_this_machine(http_client, data, path):
+    (data / "haven.db").write_text(SECRET)
+    answer = http_client.get(f"/gradio_api/file={path.format(data=data)}")
+    assert answer.status_code in (403, 404)
+    assert SECRET not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/haven/assets/..%2f..%2f..%2fetc%2fpasswd",
+        "/haven/assets/../page.py",
+        "/haven/assets/%2e%2e/page.py",
+        "/haven/assets/nothing.js",
+        "/thumbnails/../0.jpg",
+        "/thumbnails/%2e%2e/0.jpg",
+        "/thumbnails/..%2f..%2fx/0.jpg",
+        "/thumbnails/job0/nonsense.jpg",
+        "/thumbnails/job0/999.jpg",
+        "/media/job/nothing",
+        "/media/job/..%2f..%2fetc%2fpasswd",
+        "/media/opened/nothing",
+        "/media/opened/..%2f..%2fetc%2fpasswd",
+        "/exports/nothing.json",
+        "/exports/..%2fnothing.json",
+    ],
+)
+def test_no_route_of_ours_leaves_its_folder(address, path):
+    """Sent as it stands: a client library would tidy the dots away."""
+    where = urlsplit(address)
+    connection = http.client.HTTPConnection(where.hostname, where.port, timeout=20)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    text = answer.read().decode(errors="replace")
+    connection.close()
+    assert answer.status in (404, 422)
+    assert "root:" not in text
+    assert "gr.Blocks" not in text
+
+
+def test_a_jobs_video_is_played_in_ranges(http_client, job, video):
+    whole = http_client.get(f"/media/job/{job.job_id}")
+    assert whole.headers["content-type"] == "video/mp4"
+    assert whole.content == video.read_bytes()
+    part = http_client.get(f"/media/job/{job.job_id}", headers={"range": "bytes=10-19"})
+    assert part.status_code == 206
+    assert part.content == bytes(range(10, 20))
+
+
+def test_a_thumbnail_is_served_once_it_is_written(http_client, engine, job):
+    place = engine.thumbnail_path(job.job_id, 2_000_000)
+    address = job.latest.thumbnail
+    assert http_client.get(address).status_code == 404
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"\xff\xd8picture")
+    answer = http_client.get(address)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert "immutable" in answer.headers["cache-control"]
+
+
+def test_an_export_arrives_as_a_file(http_client, job):
+    answer = http_client.get(f"/exports/{job.job_id}.json")
+    assert answer.status_code == 200
+    assert "attachment" in answer.headers["content-disposition"]
+    assert http_client.get(f"/exports/{job.job_id}.exe").status_code == 404
+
+
+def test_a_page_is_sent_only_what_it_does_not_show_yet(http_client, engine, job):
+    first = http_client.get("/follow", params={"job": job.job_id}).json()
+    assert len(first["cards"]) == 2
+    have = ",".join(f"{name}.{mark}" for name, (mark, _) in first["parts"].items())
+    drawn = {"job": job.job_id, "frames": 2, "have": have}
+    again = http_client.get("/follow", params=drawn).json()
+    assert (again["cards"], again["parts"]) == ([], {})
+    engine.work(job.job_id)
+    more = http_client.get("/follow", params=drawn).json()
+    assert len(more["cards"]) == 1
+    assert set(more["parts"]) == {"run"}
+
+
+def test_following_a_deleted_job_says_that_it_is_gone(http_client):
+    assert http_client.get("/follow", params={"job": "deleted"}).json()["job"] is None
+
+
+def test_nothing_of_the_configuration_names_this_machines_folders(http_client, data, engine):
+    config = json.dumps(http_client.get("/config").json())
+    assert str(data) not in config
+    assert str(engine.folder) not in config
+
+
+def _everything_below(folder: Path) -> str:
+    return "".join(file.read_text(errors="replace") for file in folder.rglob("*") if file.is_file())

@@ -15,6 +15,7 @@ from storage.connections import Connections
 from storage.errors import StorageError
 from storage.frame_writer import FrameWriter
 from storage.lock import FolderLock
+from storage.prepared import Prepared
 from storage.records import FrameRecord, JobRecord
 from storage.schema import bring_up_to_date
 from storage.tables import Tables, frame_record, job_record, make_tables
@@ -33,6 +34,9 @@ class Store:
         self._connections = connections
         self._tables = tables
         self._frames = FrameWriter(connections.database, tables)
+        job = tables.job
+        self._one_job = Prepared(connections.database, job.select().where(job.id == ""))
+        self._frame_queries: dict[tuple[bool, bool, bool], Prepared] = {}
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -166,12 +170,9 @@ class Store:
         self, job_id: str, after_us: int | None = None, limit: int | None = None, newest_first: bool = False
     ) -> list[FrameRecord]:
         """The kept answers of a job by time; only those after `after_us`, microseconds, if that is given."""
-        frame = self._tables.frame_answer
-        query = frame.select().where(frame.job == job_id)
-        if after_us is not None:
-            query = query.where(frame.time_us > after_us)
-        query = query.order_by(frame.time_us.desc() if newest_first else frame.time_us).limit(limit)
-        return self._read(lambda: [frame_record(row) for row in query.dicts()])
+        query = self._frame_query(after_us is not None, limit is not None, newest_first)
+        values = [value for value in (job_id, after_us, limit) if value is not None]
+        return self._read(lambda: [frame_record(row) for row in query.rows(*values)])
 
     def last_frame(self, job_id: str) -> FrameRecord | None:
         """The kept answer that is furthest in the video."""
@@ -211,8 +212,19 @@ class Store:
         return self._read(lambda: [job_record(row) for row in query.dicts()])
 
     def _job(self, job_id: str) -> JobRecord | None:
-        row = self._tables.job.select().where(self._tables.job.id == job_id).dicts().first()
-        return job_record(row) if row else None
+        rows = self._one_job.rows(job_id)
+        return job_record(rows[0]) if rows else None
+
+    def _frame_query(self, after: bool, limited: bool, newest_first: bool) -> Prepared:
+        shape = after, limited, newest_first
+        if shape not in self._frame_queries:
+            frame = self._tables.frame_answer
+            query = frame.select().where(frame.job == "")
+            query = query.where(frame.time_us > 0) if after else query
+            query = query.order_by(frame.time_us.desc() if newest_first else frame.time_us)
+            query = query.limit(1) if limited else query
+            self._frame_queries[shape] = Prepared(self._connections.database, query)
+        return self._frame_queries[shape]
 
     def _change_job(self, job_id: str, conditions: list[Any], changes: dict[str, Any]) -> JobRecord | None:
         job = self._tables.job

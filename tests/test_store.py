@@ -225,6 +225,8 @@ def test_frames_are_read_in_time_order_from_a_time_on_and_from_the_end(store):
     assert [each.time_us for each in store.frames("a1")] == [1000, 2000, 3000]
     assert [each.time_us for each in store.frames("a1", after_us=1000)] == [2000, 3000]
     assert [each.time_us for each in store.frames("a1", limit=2, newest_first=True)] == [3000, 2000]
+    assert [each.time_us for each in store.frames("a1", 1000, 1)] == [2000]
+    assert [each.time_us for each in store.frames("a1", 1000, 9, newest_first=True)] == [3000, 2000]
     assert store.last_frame("a1").time_us == 3000
     assert store.last_frame("b2") is None
 

@@ -1,6 +1,8 @@
 """One loaded vision-language model, meeting the port: it answers conversations and looks at frames."""
 
+import gc
 import logging
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -48,6 +50,7 @@ class TransformersBackend:
     ) -> None:
         """Raises: ModelError when the model cannot be asked what a backend is asked."""
         self._info = info
+        self._model = model
         self._prompts = Prompts(processor, model.device, placement.dtype)
         interrupt = Interrupt(model, placement)
         shared = (model, processor.tokenizer, self._prompts, interrupt)
@@ -86,7 +89,10 @@ class TransformersBackend:
         cancel.raise_if_cancelled()
 
     def close(self) -> None:
-        del self._prompts, self._answerer, self._looker
+        model = weakref.ref(self._model)
+        del self._model, self._prompts, self._answerer, self._looker
+        if model() is not None:  # accelerate's hooks, on a model that is spread over devices, make cycles
+            gc.collect()
         devices.give_memory_back()
 
 

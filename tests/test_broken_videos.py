@@ -16,6 +16,7 @@ from engine.settings import Sampling
 from engine.video.frames import probe, sample, sample_count
 from tests.fixtures.videos import (
     Clip,
+    NoNumber,
     audio_only,
     changed,
     claiming,
@@ -90,9 +91,14 @@ def _read(path: Path, sampling: Sampling = TENTH) -> tuple[list[Frame], list[Fra
     items = list(sample(path, sampling, CancelToken()))
     assert [item.index for item in items] == list(range(len(items)))
     frames = [item for item in items if isinstance(item, Frame)]
-    for frame in frames:
-        assert frame_number(frame.picture) == round(frame.time_us * 30 / 1_000_000)
     return frames, [item for item in items if isinstance(item, FrameLost)]
+
+
+def _is_right(frame: Frame) -> bool:
+    try:
+        return frame_number(frame.picture) == round(frame.time_us * 30 / 1_000_000)
+    except NoNumber:
+        return False
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
@@ -107,6 +113,7 @@ def test_half_a_file_gives_its_half_and_says_what_is_missing(tmp_path: Path, end
     frames, lost = _read(path)
 
     assert 10 <= len(frames) <= 30
+    assert all(map(_is_right, frames))
     if ending != "ts":  # a transport stream may end anywhere: nothing says that it did so too early
         assert len(lost) == 1, "one word about all that is missing, not one for each"
         assert lost[0].index == len(frames)
@@ -115,7 +122,7 @@ def test_half_a_file_gives_its_half_and_says_what_is_missing(tmp_path: Path, end
 
 
 def test_a_flipped_bit_loses_some_pictures_and_no_others(tmp_path: Path, whole: Clip) -> None:
-    losses = 0
+    losses = mistakes = 0
     for place in range(20):
         path = changed(tmp_path / f"{place}.mp4", whole.path, lambda data, p=place: _flip(data, p / 20))
         frames, lost = _read(path)
@@ -123,7 +130,9 @@ def test_a_flipped_bit_loses_some_pictures_and_no_others(tmp_path: Path, whole: 
         assert len(frames) + len(lost) == 41
         assert len(lost) <= 5, "the next key picture makes it whole again"
         assert all(path.name in item.error for item in lost)
-    assert losses > 0
+        mistakes += len(frames) - sum(map(_is_right, frames))
+    assert losses > 5
+    assert mistakes <= losses / 3, "some damage is a valid picture to the decoder, but not much"
 
 
 def _flip(data: bytearray, share: float) -> bytearray:
@@ -155,15 +164,16 @@ def test_a_resumed_run_of_a_damaged_file_is_an_undisturbed_one(tmp_path: Path, w
         ]
 
 
-@pytest.mark.parametrize("seconds", [36_000, 30 * 365 * 86_400])
-def test_a_length_in_name_only_ends_where_the_pictures_end(tmp_path: Path, whole: Clip, seconds: int) -> None:
-    path = claiming(tmp_path / "x.mp4", whole.path, seconds)
+def test_ten_hours_in_name_only_end_where_the_pictures_end(tmp_path: Path) -> None:
+    source = numbered_video(tmp_path / "whole.mkv", constant(120))
+    path = claiming(tmp_path / "x.mkv", source.path, 36_000)
 
     frames, lost = _read(path, Sampling(Fraction(1)))
 
-    assert [frame.time_us for frame in frames] == [0, 1_000_000, 2_000_000, 3_000_000, 3_966_667]
-    assert lost == []
-    assert sample_count(probe(path), Sampling(Fraction(1))) >= 5
+    assert [frame.time_us for frame in frames] == [0, 1_000_000, 2_000_000, 3_000_000]
+    assert all(map(_is_right, frames))
+    assert [(item.index, item.time_us) for item in lost] == [(4, 4_000_000)], "one for all that is missing"
+    assert sample_count(probe(path), Sampling(Fraction(1))) == 36_001, "what is claimed is planned"
 
 
 def test_a_range_behind_the_end_has_no_samples(whole: Clip) -> None:

@@ -59,7 +59,7 @@ class PacketReader:
 
     def jump(self, place: int, limit: int) -> None:
         """Go on at the key picture at `place`. It is checked that it is shown at `limit` at the latest."""
-        self._seek(place)
+        self._seek(place + self._delay)  # an index goes by decoding times, a seek by the time of showing
         self._land_before = limit
 
     def _seek(self, place: int) -> None:

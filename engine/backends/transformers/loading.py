@@ -23,19 +23,6 @@ from engine.cancel import CancelToken
 from engine.errors import ModelError
 from engine.settings import LoadOptions
 
-# What the library and the code of a model raise when something is wrong with its files or inputs.
-FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _hook_lock = threading.Lock()
 
 
@@ -44,7 +31,7 @@ def load_processor(folder: Path) -> ProcessorMixin:
     library_log.set_verbosity_error()  # its notices are about code; what matters to a person is raised here
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except FAILURES as error:
+    except Exception as error:  # a library's own types among them
         raise ModelError(f"The processor of {folder} cannot be loaded: {_first_line(error)}") from error
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise ModelError(f"{folder} has no image processor: it cannot be given pictures. Download it again.")
@@ -126,7 +113,7 @@ def _misfit(folder: Path, what: str) -> ModelError:
 
 
 def explain(error: BaseException) -> ModelError:
-    """What went wrong, for the person."""
+    """What went wrong inside a library or the code of a model, for the person."""
     if ran_out_of_memory(error):
         return ModelError("The memory is full. Close other programs, or choose a smaller model or picture.")
     return ModelError(f"The model failed: {_first_line(error)}")

@@ -23,7 +23,7 @@ from engine.backends.transformers import devices
 from engine.backends.transformers.answering import Answerer
 from engine.backends.transformers.checkpoint import open_checkpoint
 from engine.backends.transformers.interrupt import Interrupt
-from engine.backends.transformers.loading import FAILURES, explain, load_model, load_processor
+from engine.backends.transformers.loading import explain, load_model, load_processor
 from engine.backends.transformers.looking import Looker
 from engine.backends.transformers.prompts import Prompts
 from engine.cancel import CancelToken
@@ -104,7 +104,7 @@ def load_backend(
         return _load(name, folder, options, progress, cancel)
     except HavenError as error:
         failure = type(error)(*error.args)
-    except FAILURES as error:
+    except Exception as error:  # whatever a library raises at files that do not fit together
         log.warning("loading %s", folder, exc_info=True)
         failure = ModelError(f"{folder} cannot be loaded. {explain(error)}")
     # A new exception, raised only here: the trace of the first one holds on to half a model.

@@ -164,7 +164,7 @@ def test_an_upload_keeps_the_name_that_the_person_knows(house, monkeypatch, tmp_
 
 
 def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, clip):
-    asked = Asked("boat", "What?", 0.5, 1.0, 9.0, 7, True)
+    asked = Asked("boat", "What?", 0.5, "1", " 9,0 ", "7", True)
     shown, _, said = run(video.on_analyse_click(house, staged.as_json(), asked))
     request = next(given[1] for given in engine.asked if given[0] == "submit_video")
     assert (request.video, request.tags, request.prompt, request.codes) == (clip, ("boat",), "What?", True)
@@ -182,7 +182,8 @@ def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, cli
         (Asked(), "Say what to look for"),
         (Asked("boat", interval=None), "how many seconds"),
         (Asked("boat", interval=0), "interval must be"),
-        (Asked("boat", start=5, end=2), "must come after start"),
+        (Asked("boat", start="5", end="2"), "must come after start"),
+        (Asked("boat", end="soon"), "To must be a number"),
     ],
 )
 def test_analyse_says_what_is_missing(house, engine, staged, asked, said):
@@ -226,7 +227,7 @@ def test_a_page_that_opens_finds_the_running_job(house, job):
 
 def test_a_page_that_opens_goes_back_to_what_it_looked_at(house, engine, job, clip):
     engine.change(job.job_id, status="completed")
-    kept = ["boat", "What?", 0.5, None, None, None, False]
+    kept = ["boat", "What?", 0.5, "", "", "", False]
     shown, _, *fields = run(video.on_page_load(house, Staged(job=job.job_id).as_json(), kept))
     assert (Staged.from_json(shown).job, fields) == (job.job_id, kept)
     engine.delete_job(job.job_id)

@@ -1,9 +1,10 @@
-"""Files that are no video, half a video, or more than a video: what is said of them, and what is still read."""
+"""Files that are no video, half a video or damaged: what is said of them, and what is still read of them."""
 
 import os
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,7 @@ def test_after_a_lost_picture_there_is_no_previous_one(tmp_path: Path, whole: Cl
     path = changed(tmp_path / "x.mp4", whole.path, lambda data: _flip(data, 0.5))
     items = list(sample(path, TENTH, CancelToken()))
 
-    for before, item in zip(items, items[1:], strict=False):
+    for before, item in pairwise(items):
         if isinstance(item, Frame):
             assert (item.previous is None) == isinstance(before, FrameLost)
 

@@ -5,6 +5,7 @@ The expectation is worked out from the times that the pictures were written with
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 from pathlib import Path
 
@@ -51,13 +52,20 @@ CLIPS: dict[str, Callable[[Path], Clip]] = {
     "sound beside, Matroska": lambda d: numbered_video(d / "m.mkv", constant(300, NTSC), audio=True),
     "VP9": lambda d: numbered_video(d / "n.webm", constant(40), codec="libvpx-vp9"),
     "MPEG-4 in AVI": lambda d: numbered_video(
-        d / "o.avi", constant(60), codec="mpeg4", clock=Fraction(1, 30), encoding={"b": "2M"}
+        d / "o.avi", constant(60), codec="mpeg4", clock=Fraction(1, 30), b_frames=2
+    ),
+    "H.264 in AVI": lambda d: numbered_video(
+        d / "t.avi", constant(60), codec="libx264", clock=Fraction(1, 30), b_frames=2
     ),
     "fragments": lambda d: numbered_video(
         d / "p.mp4", constant(90), b_frames=2, muxing={"movflags": "frag_keyframe+empty_moov"}
     ),
     "10 bits": lambda d: numbered_video(
-        d / "q.mkv", constant(40), codec="libx265", pixels="yuv420p10le", encoding={"x265-params": "log-level=none"}
+        d / "q.mkv",
+        constant(40),
+        codec="libx265",
+        pixels="yuv420p10le",
+        encoding={"x265-params": "log-level=none"},
     ),
     "one picture": lambda d: numbered_video(d / "r.mp4", constant(1)),
     "a picture every half hour": lambda d: numbered_video(
@@ -127,7 +135,15 @@ def test_a_range_has_its_first_and_its_last_picture(clip: Clip, start: float, en
 @pytest.mark.parametrize("interval", INTERVALS, ids=str)
 @pytest.mark.parametrize(
     "clip",
-    ["constant rate", "29.97 a second", "open groups", "starts at 5 s, MP4", "sound beside", "VP9", "one picture"],
+    [
+        "constant rate",
+        "29.97 a second",
+        "open groups",
+        "starts at 5 s, MP4",
+        "sound beside",
+        "VP9",
+        "one picture",
+    ],
     indirect=True,
 )
 def test_at_a_constant_rate_the_plan_counts_the_samples_exactly(clip: Clip, interval: Fraction) -> None:
@@ -150,7 +166,13 @@ def test_a_maximum_widens_the_interval_and_keeps_the_whole_range(clip: Clip, mos
 
 @pytest.mark.parametrize(
     "clip",
-    ["constant rate", "variable rate, long groups", "open groups", "an endless group", "sound beside, Matroska"],
+    [
+        "constant rate",
+        "variable rate, long groups",
+        "open groups",
+        "an endless group",
+        "sound beside, Matroska",
+    ],
     indirect=True,
 )
 def test_a_resumed_run_yields_what_an_undisturbed_one_would_have(clip: Clip) -> None:
@@ -172,7 +194,7 @@ def test_each_frame_has_the_sampled_picture_before_it(tmp_path: Path) -> None:
     frames = list(sample(clip.path, Sampling(Fraction(1, 2)), CancelToken()))
 
     assert frames[0].previous is None
-    assert all(b.previous is a.picture for a, b in zip(frames, frames[1:], strict=False))
+    assert all(b.previous is a.picture for a, b in pairwise(frames))
     assert [frame.index for frame in frames] == list(range(len(frames)))
 
 

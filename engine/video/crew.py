@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
 from threading import Condition
+from typing import cast
 
 import av
 from av.packet import Packet
@@ -17,8 +18,9 @@ from av.video.reformatter import VideoReformatter
 
 from engine.backends.base import Picture
 from engine.video.container import Turn, Video
+from engine.video.packets import stamp
 from engine.video.planning import Stretch
-from engine.video.targets import Wish
+from engine.video.targets import FOREVER, Wish
 
 _MOST_BYTES_WAITING = 48 << 20  # of pictures of one stretch
 
@@ -157,6 +159,8 @@ class Decoder:
 
     def __init__(self, video: Video, threads: int) -> None:
         self._codec = video.decoder(threads)
+        self._untimed = video.untimed
+        self._sent: deque[int] = deque()  # times of the pictures to come, of an untimed video
         self._reformatter = VideoReformatter()
         self._wishes: dict[int, Wish] = {}  # that are open, by time stamp, in their order on screen
         self._damaged = False
@@ -172,14 +176,20 @@ class Decoder:
             self._damaged = False
         self._wishes.update((wish.pts, wish) for wish in stretch.wishes)
         for packet in stretch.packets:
-            self._damaged |= packet.is_corrupt
+            self._damaged = packet.is_corrupt or (
+                self._damaged and not (self._untimed and packet.is_keyframe)
+            )
             # A picture that no other refers to is decoded only if it is wished for itself.
-            self._codec.skip_frame = "DEFAULT" if packet.pts in self._wishes else "NONREF"
+            wanted = self._untimed or packet.pts in self._wishes
+            self._codec.skip_frame = "DEFAULT" if wanted else "NONREF"
+            if self._untimed:
+                self._sent.append(stamp(packet))
             yield from self._granted(self._send(packet), turn)
             yield None, None
         if stretch.last:
             yield from self._granted(self._send(None), turn)
-            yield from self._lost(before=None)
+            yield from self._lost(before=FOREVER)
+            self._sent.clear()
             self._codec.flush_buffers()
 
     def _send(self, packet: Packet | None) -> list[VideoFrame]:
@@ -189,19 +199,22 @@ class Decoder:
             return []
         except av.FFmpegError:
             self._damaged = True
+            if self._sent:
+                self._sent.pop()
             return []
 
     def _granted(self, frames: list[VideoFrame], turn: Turn) -> Iterator[Result]:
         for frame in frames:
             self._damaged |= frame.is_corrupt
-            yield from self._lost(before=frame.pts)
-            wish = self._wishes.pop(frame.pts, None)
+            pts = self._sent.popleft() if self._untimed and self._sent else cast(int, frame.pts)
+            yield from self._lost(before=pts)
+            wish = self._wishes.pop(pts, None)
             if wish is not None:
                 yield wish, None if self._damaged else self._picture(frame, turn)
 
-    def _lost(self, before: int | None) -> Iterator[Result]:
-        """Wishes that did not come true, now that a later picture has come out or none will."""
-        for pts in [pts for pts in self._wishes if before is None or pts < before]:
+    def _lost(self, before: int) -> Iterator[Result]:
+        """Wishes that did not come true, now that a picture from `before` on has come out."""
+        for pts in [pts for pts in self._wishes if pts < before]:
             yield self._wishes.pop(pts), None
 
     def _picture(self, frame: VideoFrame, turn: Turn) -> Picture:

@@ -1,4 +1,4 @@
-"""What sampling costs: only what a sample needs is read and decoded, in bounded memory, until it is stopped."""
+"""What sampling costs: only what is needed is read and decoded, in bounded memory, until it is stopped."""
 
 import subprocess
 import sys
@@ -101,12 +101,13 @@ def test_resuming_decodes_no_more_than_is_left(clip: Clip, count: Counter) -> No
     assert count.sent <= 3 + 32
 
 
+@pytest.mark.parametrize("seconds_off", [5, 10**9])
 def test_an_index_that_leads_astray_is_noticed_and_done_without(
-    clip: Clip, monkeypatch: pytest.MonkeyPatch
+    clip: Clip, monkeypatch: pytest.MonkeyPatch, seconds_off: int
 ) -> None:
     jump = PacketReader.jump
     monkeypatch.setattr(
-        PacketReader, "jump", lambda reader, place, limit: jump(reader, place + 5 * 90_000, limit)
+        PacketReader, "jump", lambda reader, place, limit: jump(reader, place + seconds_off * 90_000, limit)
     )
 
     assert numbers(clip, Fraction(5)) == [0, 150, 300, 450, 599]
@@ -140,6 +141,31 @@ def test_leaving_early_ends_the_decoding(clip: Clip, count: Counter) -> None:
 
     assert sent <= 130  # no more than a few groups ahead of the reader
     assert count.sent == sent
+
+
+def test_an_unfinished_reader_does_not_keep_the_process_alive(clip: Clip) -> None:
+    script = (
+        "import sys; from engine.cancel import CancelToken; from engine.settings import Sampling;"
+        "from engine.video.frames import sample;"
+        "frames = sample(sys.argv[1], Sampling.of(0.1), CancelToken()); print(next(frames).index)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(clip.path)], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.strip() == "0"
+
+
+def test_what_goes_wrong_in_a_decoder_reaches_the_reader(clip: Clip, count: Counter) -> None:
+    def fail(sent: int) -> None:
+        if sent == 5:
+            raise ZeroDivisionError
+
+    count.on_sent = fail
+
+    with pytest.raises(ZeroDivisionError):
+        numbers(clip, Fraction(1, 30))
 
 
 PEAK = """

@@ -7,7 +7,7 @@ video library, so it is imported when a file is first opened.
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -89,6 +89,7 @@ class Video:
         self.size = path.stat().st_size  # bytes
         self.time_base = Fraction(stream.time_base or Fraction(1, 1_000_000))
         self.rate = stream.average_rate or stream.guessed_rate or None
+        stream.codec_context.thread_count = 1  # it decodes a single picture: see `first_picture`
         # Pictures out of order, and nothing says when each is shown: their order is known once decoded.
         self.untimed = container.format.name in _UNTIMED and stream.codec_context.has_b_frames
         # Only this family lists every picture with its place and size before any is read.
@@ -96,7 +97,8 @@ class Video:
         self.start = stream.start_time or 0  # the time stamp that a player takes for zero
         self._counts_from_zero = container.format.name.startswith("matroska")  # its lengths hold the start
         if self._counts_from_zero:
-            container.seek(self.start, stream=stream)  # its index is read at the first seek only
+            with suppress(av.FFmpegError):  # its index is read at the first seek only; half a file has none
+                container.seek(self.start, stream=stream)
 
     @property
     def duration_us(self) -> int:

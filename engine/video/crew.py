@@ -6,9 +6,9 @@ library lets the interpreter go while it decodes. Results wait, within bounds, u
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
-from threading import Condition
+from queue import SimpleQueue
+from threading import Condition, Thread
 from typing import cast
 
 import av
@@ -38,7 +38,7 @@ class Crew:
         self._lanes = [_Lane(Decoder(video, threads), self._brake) for _ in range(lanes)]
         self._rota = cycle(self._lanes)
         self._lane = self._lanes[0]
-        self._pending: deque[tuple[_Tray, Future[None]]] = deque()
+        self._pending: deque[_Tray] = deque()
 
     @property
     def pending(self) -> int:
@@ -57,13 +57,12 @@ class Crew:
         if self._turn is None:
             self._turn = self._video.stored_turn(stretch.packets[0])
         tray = _Tray(self._brake)
-        self._pending.append((tray, self._lane.begin(stretch, self._turn, tray)))
+        self._pending.append(tray)
+        self._lane.begin(stretch, self._turn, tray)
 
     def results(self) -> Iterator[Result]:
         """The results of the oldest stretch, each as soon as it is there; ends early after `stop`."""
-        tray, work = self._pending.popleft()
-        yield from tray
-        work.result()  # raises what went wrong in the lane
+        yield from self._pending.popleft()
 
     def stop(self) -> None:
         """Let all decoding end within a packet. May be called from any thread, more than once."""
@@ -97,6 +96,7 @@ class _Tray:
         self._results: deque[Result] = deque()
         self._bytes = 0
         self._complete = False
+        self._error: Exception | None = None
 
     def put(self, wish: Wish, picture: Picture | None) -> None:
         """Add a result; waits while too many are there already, unless the work is over."""
@@ -107,15 +107,17 @@ class _Tray:
             self._bytes += 0 if picture is None else picture.nbytes
             self._brake.changed.notify_all()
 
-    def complete(self) -> None:
-        """Nothing more will be put in."""
+    def complete(self, error: Exception | None = None) -> None:
+        """Nothing more will be put in, because of `error` if there is one."""
         with self._brake.changed:
-            self._complete = True
+            self._complete, self._error = True, error
             self._brake.changed.notify_all()
 
     def __iter__(self) -> Iterator[Result]:
         while (result := self._next()) is not None:
             yield result
+        if self._error is not None:
+            raise self._error
 
     def _next(self) -> Result | None:
         with self._brake.changed:
@@ -130,28 +132,41 @@ class _Tray:
 
 
 class _Lane:
-    """One decoder and the thread that runs it."""
+    """One decoder and the thread that runs it.
+
+    A daemon thread: a reader who is neither read to its end nor closed must not keep the process alive.
+    """
 
     def __init__(self, decoder: "Decoder", brake: _Brake) -> None:
         self._decoder = decoder
         self._brake = brake
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="decoding")
+        self._orders: SimpleQueue[tuple[Stretch, Turn, _Tray] | None] = SimpleQueue()
+        self._thread = Thread(target=self._serve, name="decoding", daemon=True)
+        self._thread.start()
 
-    def begin(self, stretch: Stretch, turn: Turn, tray: _Tray) -> "Future[None]":
-        return self._thread.submit(self._run, stretch, turn, tray)
+    def begin(self, stretch: Stretch, turn: Turn, tray: _Tray) -> None:
+        self._orders.put((stretch, turn, tray))
 
     def join(self) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        self._orders.put(None)
+        self._thread.join()
 
-    def _run(self, stretch: Stretch, turn: Turn, tray: _Tray) -> None:
-        try:
-            for wish, picture in self._decoder.decode(stretch, turn):
-                if self._brake.pulled:
-                    return
-                if wish is not None:
-                    tray.put(wish, picture)
-        finally:
-            tray.complete()
+    def _serve(self) -> None:
+        while (order := self._orders.get()) is not None:
+            stretch, turn, tray = order
+            try:
+                self._fill(tray, stretch, turn)
+            except Exception as error:  # noqa: BLE001 - the reader raises it
+                tray.complete(error)
+            else:
+                tray.complete()
+
+    def _fill(self, tray: _Tray, stretch: Stretch, turn: Turn) -> None:
+        for wish, picture in self._decoder.decode(stretch, turn):
+            if self._brake.pulled:
+                return
+            if wish is not None:
+                tray.put(wish, picture)
 
 
 class Decoder:

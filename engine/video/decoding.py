@@ -79,4 +79,5 @@ def _sample(video: Video, wish: Wish, picture: Picture | None, previous: Picture
 
 
 def _cores() -> int:
-    return min(_MOST_CORES, os.cpu_count() or 1)
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_MOST_CORES, mine)

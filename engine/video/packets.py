@@ -61,11 +61,14 @@ class PacketReader:
 
     def jump(self, place: int, limit: int) -> None:
         """Go on at the key picture at `place`. It is checked that it is shown at `limit` at the latest."""
-        self._seek(place + self._delay)  # an index goes by decoding times, a seek by the time of showing
         self._land_before = limit
+        try:
+            self._seek(place + self._delay)  # an index goes by decoding times, a seek by the time of showing
+        except av.FFmpegError:
+            self._start_over()
 
-    def _seek(self, place: int) -> None:
-        self._video.container.seek(place, stream=self._stream)
+    def _seek(self, time: int) -> None:
+        self._video.container.seek(time, stream=self._stream)
         self._demux = self._video.container.demux(self._stream)
         self._shown_from = None
 
@@ -84,13 +87,18 @@ class PacketReader:
         return True
 
     def _start_over(self) -> None:
-        """The index is wrong, and a seek went too far: read everything from the first key picture on."""
-        first = self._first_key
-        if not self._jumps or first is None:
-            raise MediaError(f"{self._video.path.name} cannot be read from the middle. {REMEDY}")
-        limit, self._jumps = self._land_before, False
-        self._seek(stamp(first) if first.dts is None else first.dts)
-        self._land_before = limit
+        """The index is wrong, and a seek failed or went too far: read everything from the beginning on."""
+        first, jumped = self._first_key, self._jumps
+        self._jumps = False
+        try:
+            if first is None or not jumped:
+                raise self._unreadable()
+            self._seek(stamp(first) if first.dts is None else first.dts)
+        except av.FFmpegError as error:
+            raise self._unreadable() from error
+
+    def _unreadable(self) -> MediaError:
+        return MediaError(f"{self._video.path.name} can only be read from its beginning. {REMEDY}")
 
     def _read(self) -> Packet | None:
         """The next packet; None at the end, or where nothing more can be read."""

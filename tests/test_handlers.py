@@ -268,7 +268,7 @@ def test_nothing_that_came_from_outside_becomes_markup(engine, clip):
     engine.work(job.job_id, 2, caption=EVIL, error=EVIL, thumbnail=EVIL, facts={"codes": [EVIL]})
     job = engine.change(job.job_id, video=EVIL, model=EVIL, error=EVIL)
     drawn = [
-        cards.frame_card(job.latest, job.tags),
+        cards.frame_card(job.latest, job),
         cards.job_list([job], 0.0),
         cards.totals(engine.job_result(job.job_id)),
         panels.run(job),
@@ -280,13 +280,11 @@ def test_nothing_that_came_from_outside_becomes_markup(engine, clip):
 
 def test_a_card_shows_the_tags_that_hold_and_the_state_in_words(engine, job):
     frame = engine.work(job.job_id).latest
-    assert '<span class="chip tag-0" title="boat: 90.0% sure">boat</span>' in cards.frame_card(
-        frame, job.tags
-    )
-    assert "sun" not in cards.frame_card(frame, job.tags)
-    unknown = cards.frame_card(replace(frame, tags={"boat": None}), job.tags)
+    assert '<span class="chip tag-0" title="boat: 90.0% sure">boat</span>' in cards.frame_card(frame, job)
+    assert "sun" not in cards.frame_card(frame, job)
+    unknown = cards.frame_card(replace(frame, tags={"boat": None}), job)
     assert "no clear answer" in unknown
-    failed = cards.frame_card(replace(frame, state="failed", error="It did not answer."), job.tags)
+    failed = cards.frame_card(replace(frame, state="failed", error="It did not answer."), job)
     assert ">failed<" in failed
     assert "It did not answer." in failed
     assert 'class="chip' not in failed
@@ -348,6 +346,7 @@ def test_thousands_of_frames_send_a_screenful(engine, job, monkeypatch):
         (wording.clock(15.2), "0:15.2"),
         (wording.clock(3723.04), "1:02:03.0"),
         (wording.clock(59.97), "1:00.0"),
+        (wording.clock(59.97, 2), "0:59.97"),
         (wording.length(23.6), "0:24"),
         (wording.duration(0.44), "0.4 s"),
         (wording.duration(125), "2 min 5 s"),

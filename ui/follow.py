@@ -57,7 +57,7 @@ def older_cards(engine: "Engine", job_id: str, shown: int) -> list[str]:
     """The next cards below the `shown` newest ones. Raises: InvalidInput for an unknown job."""
     job = engine.job(job_id)
     frames = engine.frames(job_id, limit=shown + MOST_CARDS, newest_first=True)[shown:]
-    return [cards.frame_card(frame, job.tags) for frame in frames]
+    return [cards.frame_card(frame, job) for frame in frames]
 
 
 def timeline(engine: "Engine", job_id: str, have: int) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _new_cards(engine: "Engine", job: JobView | None, drawn: int) -> list[str]:
     if job is None or new <= 0:
         return []
     frames = engine.frames(job.job_id, limit=min(new, MOST_CARDS), newest_first=True)
-    return [cards.frame_card(frame, job.tags) for frame in frames]
+    return [cards.frame_card(frame, job) for frame in frames]
 
 
 def _sample(frame: FrameView, tags: tuple[str, ...]) -> list[Any]:

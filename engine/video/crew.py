@@ -234,4 +234,6 @@ class Decoder:
 
     def _picture(self, frame: VideoFrame, turn: Turn) -> Picture:
         rgb = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        return (Turn.of(frame) or turn).apply(rgb)
+        if turn == Turn() and frame.rotation:  # asked for by the stream itself, not by its container
+            turn = Turn.of(frame) or turn
+        return turn.apply(rgb)

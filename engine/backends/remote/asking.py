@@ -58,9 +58,7 @@ class Asker:
     def way(self) -> Way:
         return self._way
 
-    def answers(
-        self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken
-    ) -> Iterator[FrameAnswer]:
+    def answers(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
         """One answer per frame, in order. Raises: Cancelled."""
         for frame in frames:
             cancel.raise_if_cancelled()

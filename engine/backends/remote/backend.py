@@ -28,6 +28,7 @@ from engine.settings import GenerationSettings
 PARALLEL = 4  # requests at once: servers queue or batch what comes in, but one must not be flooded
 _CHARACTERS_PER_TOKEN = 4.0  # of English prose in the usual vocabularies
 _TOKENS_PER_MESSAGE = 4  # role and ends of a turn
+_LEAST_TO_LEARN_FROM = 400  # characters: below, the template around the text weighs too much
 _TOKENS_PER_PICTURE = 1024  # a picture of about a megapixel in the usual vision models
 
 
@@ -126,12 +127,11 @@ class TokenEstimate:
     def learn(self, messages: Sequence[Message], counted: int) -> None:
         """Take in what the server counted for these messages."""
         inside = counted - _TOKENS_PER_MESSAGE * len(messages)
-        if inside <= 0 or any(message.images for message in messages):
+        characters = _characters(messages)
+        if characters < _LEAST_TO_LEARN_FROM or any(message.images for message in messages):
             return
         with self._lock:
-            self._characters_per_token = min(
-                self._characters_per_token, max(0.25, _characters(messages) / inside)
-            )
+            self._characters_per_token = min(self._characters_per_token, characters / max(1, inside))
 
 
 def _characters(messages: Sequence[Message]) -> int:

@@ -78,9 +78,7 @@ def call(
         worker.join(_FAREWELL)
 
 
-def once_again(
-    attempt: Callable[[], Iterator[T]], cancel: CancelToken, patience: Patience
-) -> Iterator[T]:
+def once_again(attempt: Callable[[], Iterator[T]], cancel: CancelToken, patience: Patience) -> Iterator[T]:
     """`attempt()`, and a second one where the first failed in a way that may pass, before its first item.
 
     Raises: ServerFault of the last attempt; Cancelled, while waiting too.

@@ -6,6 +6,7 @@ the server answers is looked up on a thread of its own and kept for some seconds
 
 import logging
 import os
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
@@ -46,6 +47,7 @@ class OllamaProvider:
         """Looks for well below a second, and no more often than every few seconds."""
         if find_spec("ollama") is None:
             return "The package ollama is not installed. Run: pip install -r requirements.txt"
+        import_module("httpx")  # before the clock runs; the page has it imported already
         return self._reach.ask(
             self._address.url,
             lambda: why_not(self._address, "api/version"),

@@ -6,6 +6,7 @@ The weights are the servers' own, so nothing is needed of ours. Knows no protoco
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
@@ -65,6 +66,7 @@ class OpenAIProvider:
             addresses = [server.address for server in self._source()]
         except InvalidInput as error:
             return str(error)
+        import_module("httpx")  # before the clock runs; the page has it imported already
         found = self._reach.ask_all({address: _look_at(address) for address in addresses}, _late)
         return "" if "" in found.values() else " ".join(found.values())
 

@@ -13,7 +13,7 @@ from engine.backends.remote.calls import Patience, once_again
 from engine.backends.remote.faults import ServerFault
 from engine.backends.remote.pictures import jpeg
 from engine.backends.remote.replies import probability_of_yes, said_yes, schema_of, stated_tags
-from engine.backends.remote.talk import Ask, End, Piece, TokenOdds, Turn, Wire
+from engine.backends.remote.talk import Ask, Piece, TokenOdds, Turn, Wire
 from engine.cancel import CancelToken
 from engine.errors import ModelError
 from engine.video.tags import question
@@ -75,8 +75,6 @@ class Asker:
             if isinstance(item, Piece):
                 text.append(item.text)
                 odds.extend(item.odds)
-            elif isinstance(item, End):
-                break
         return Reply("".join(text).strip(), tuple(odds))
 
     def _answer(self, picture: bytes, task: FrameTask, cancel: CancelToken) -> FrameAnswer:

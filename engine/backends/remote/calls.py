@@ -76,6 +76,8 @@ def call(
         if not ended:
             line.hang_up()
         worker.join(_FAREWELL)
+        if ended or not worker.is_alive():
+            lines.give_back(line)  # else it is the thread that does, when it has ended
 
 
 def once_again(attempt: Callable[[], Iterator[T]], cancel: CancelToken, patience: Patience) -> Iterator[T]:
@@ -112,9 +114,9 @@ def _work(
     except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
         line.hang_up()  # what is left of the answer must not be read as the next one
         items.put(_Failure(error))
-    finally:
+    if line.hung_up:
         lines.give_back(line)
-        items.put(_End())
+    items.put(_End())
 
 
 def _received(

@@ -8,8 +8,8 @@ the key goes to the address that it belongs to and to no other. Knows HTTP, and 
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -125,21 +125,12 @@ class Lines(Generic[C]):
         return self._make()
 
     def give_back(self, line: Line[C]) -> None:
-        """Called by the thread that used it, when it has ended."""
+        """When nobody uses it any more; one that was hung up is closed, and may be given back twice."""
         if line.hung_up:
             self._close_client(line.client)
             return
         with self._lock:
             self._free.append(line)
-
-    @contextmanager
-    def line(self) -> Iterator[Line[C]]:
-        """For a short request on the caller's own thread."""
-        line = self.take()
-        try:
-            yield line
-        finally:
-            self.give_back(line)
 
     def close(self) -> None:
         """Close what is free; what is in use is closed by whoever hangs it up."""

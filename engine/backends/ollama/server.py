@@ -24,6 +24,7 @@ KEEP_ALIVE = "30m"  # a model that nobody asks for so long may leave memory by i
 SHORT = Limits(connect=2.0, idle=5.0, total=10.0)
 LOADING = Limits(idle=600.0)  # nothing is sent while weights are read
 PULLING = Limits(idle=120.0, total=86_400.0)
+_ALMOST = 0.99  # all layers named so far are there; another may follow
 _HINT = "Set OLLAMA_API_KEY."
 
 
@@ -105,15 +106,18 @@ class OllamaServer:
             pass
 
     def pull(self, model: str, progress: LoadProgress, cancel: CancelToken) -> None:
-        """Let the server download a model. What it has after a cancel, it keeps, and goes on from there."""
+        """Let the server download a model; the share is that of the bytes of the layers it has named so far.
+
+        What it has after a cancel, it keeps, and goes on from there.
+        """
         done: dict[str, tuple[int, int]] = {}  # bytes there and bytes in all, by layer
         told, status = 0.0, ""
         for part in self._ask(PULLING, cancel, lambda client: client.pull(model, stream=True)):
             status = part.status or ""
             if part.digest and part.total:
                 done[part.digest] = part.completed or 0, part.total
-            there, whole = (sum(column) for column in zip(*done.values(), strict=True)) if done else (0, 0)
-            told = max(told, min(1.0, there / whole) if whole else 0.0)
+            there, whole = sum(part for part, _ in done.values()), sum(whole for _, whole in done.values())
+            told = max(told, min(_ALMOST, there / max(1, whole)))
             progress(told, status)
         if status != "success":
             raise cut_off(self.address.url)

@@ -54,9 +54,9 @@ class RemoteBackend:
             for item in self._items(Ask(_turns(messages, cancel), params), cancel):
                 if isinstance(item, End):
                     end, reason = item, "length" if item.at_limit else "stop"
-                elif item.text:
+                elif text := item.text if written else item.text.lstrip():
                     written += 1
-                    yield TextDelta(item.text)
+                    yield TextDelta(text)
         except Cancelled:
             reason = "cancelled"
         if end.prompt_tokens is not None:

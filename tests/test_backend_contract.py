@@ -27,7 +27,7 @@ HELLO = [Message("user", "Hello")]
 
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the providers of servers speak to: llama.cpp's own server, and a small one in Ollama's protocol."""
+    """What the providers of servers speak to: llama.cpp's own server, and a small one for Ollama."""
     options = ("--logits_all", "true", "--interrupt_requests", "false")
     with (
         ollama_server.OllamaStandIn() as ollama,

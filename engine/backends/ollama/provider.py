@@ -19,7 +19,7 @@ from engine.backends.ollama.wire import OllamaWire
 from engine.backends.remote.backend import PARALLEL, RemoteBackend
 from engine.backends.remote.calls import Patience
 from engine.backends.remote.faults import ServerFault
-from engine.backends.remote.lines import Limits
+from engine.backends.remote.lines import Address, Limits
 from engine.backends.remote.reach import Reach, why_not
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError
@@ -40,24 +40,31 @@ class OllamaProvider:
 
     def __init__(self, limits: Limits | None = None, patience: Patience | None = None) -> None:
         """`limits` and `patience` are those of answering."""
-        self._address = address_of(os.environ.get("OLLAMA_HOST", ""))
+        self._host = os.environ.get("OLLAMA_HOST", "")
         self._limits, self._patience = limits, patience
 
     def unavailable(self) -> str:
         """Looks for well below a second, and no more often than every few seconds."""
         if find_spec("ollama") is None:
             return "The package ollama is not installed. Run: pip install -r requirements.txt"
+        try:
+            address = self._address
+        except InvalidInput as error:
+            return str(error)
         import_module("httpx")  # before the clock runs; the page has it imported already
         return self._reach.ask(
-            self._address.url,
-            lambda: why_not(self._address, "api/version"),
-            otherwise=f"{self._address.url} has not answered yet. If no Ollama server runs there, start it "
-            "with `ollama serve`, or set OLLAMA_HOST.",
+            address,
+            lambda: why_not(address, "api/version"),
+            otherwise=f"{address.url} has not answered yet. {address.not_there}",
         )
 
     def models(self, shelf: Path) -> list[ModelEntry]:
         """The server's own list, without models that write nothing; empty where the server is gone."""
-        server = OllamaServer(self._address)
+        try:
+            server = OllamaServer(self._address)
+        except InvalidInput as error:
+            log.info("no list of models: %s", error)
+            return []
         try:
             entries = [self._entry(server, model) for model in server.models()]
         except ServerFault as fault:
@@ -82,13 +89,13 @@ class OllamaProvider:
     ) -> Backend:
         """Has the server load it, which says nothing of how far it is. Raises: ModelError, Cancelled."""
         cancel.raise_if_cancelled()
-        progress(0.0, f"asking {self._address.url} about {entry.name}")
         server = OllamaServer(self._address)
+        progress(0.0, f"asking {server.address.url} about {entry.name}")
         try:
             model = _find(server, entry.name)
             details = self._details(server, model)
             chosen = _load_options(entry.name, options, details)
-            progress(0.1, f"waiting until {self._address.url} has loaded {entry.name}")
+            progress(0.1, f"waiting until {server.address.url} has loaded {entry.name}")
             server.preload(entry.name, chosen, cancel)
         except BaseException:
             server.close()
@@ -115,9 +122,14 @@ class OllamaProvider:
         finally:
             server.close()
 
+    @property
+    def _address(self) -> Address:
+        """Raises: InvalidInput."""
+        return address_of(self._host)
+
     def _details(self, server: OllamaServer, model: Listed) -> Details:
         """Asked once for each digest, since it stands for all that makes up the model."""
-        key = self._address.url, model.digest
+        key = server.address.url, model.digest
         if key not in self._known:
             self._known[key] = server.details(model.name)
         return self._known[key]
@@ -128,7 +140,7 @@ class OllamaProvider:
             details = self._details(server, model)
         except ServerFault as fault:
             return ModelEntry(model.name, self.id, False, model.size_bytes, f"Cannot be loaded. {fault}")
-        where = f"at {self._address.url}"
+        where = f"at {server.address.url}"
         detail = f"{model.detail}, {where}" if model.detail else where
         entry = ModelEntry(model.name, self.id, details.vision, model.size_bytes, detail)
         return entry if details.writes else None

@@ -7,12 +7,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from engine.backends.base import LoadProgress
 from engine.backends.remote.calls import call
 from engine.backends.remote.faults import complained, cut_off
-from engine.backends.remote.lines import Address, Limits, Line, Lines
+from engine.backends.remote.lines import Address, Limits, Line, Lines, checked_url
 from engine.cancel import CancelToken
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DEFAULT_PORT = 11434
+_STANDARD_PORTS = {"http": 80, "https": 443}
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # what a server may listen at, and where it is then
 KEEP_ALIVE = "30m"  # a model that nobody asks for so long may leave memory by itself
 SHORT = Limits(connect=2.0, idle=5.0, total=10.0)
 LOADING = Limits(idle=600.0)  # nothing is sent while weights are read
@@ -53,14 +54,16 @@ def address_of(host: str) -> Address:
     """The address that `OLLAMA_HOST` names, as Ollama reads it: host, port and scheme may be left out.
 
     `0.0.0.0`, which tells a server to listen everywhere, is reached through loopback. The key of
-    `OLLAMA_API_KEY` goes along only where a host was named.
+    `OLLAMA_API_KEY` goes along only where a host was named. Raises: InvalidInput for what is no address.
     """
     scheme, separator, rest = host.strip().rpartition("://")
     scheme = scheme or "http"
-    parts = urlsplit(f"{scheme}://{rest}")
-    name = parts.hostname or "127.0.0.1"
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)
-    port = parts.port or ({"http": 80, "https": 443}.get(scheme, DEFAULT_PORT) if separator else DEFAULT_PORT)
+    if not rest or rest.startswith((":", "/")):
+        rest = f"127.0.0.1{rest}"
+    parts = checked_url(f"{scheme}://{rest}", "OLLAMA_HOST", f"http://127.0.0.1:{DEFAULT_PORT}")
+    name = str(parts.hostname)
+    name = _EVERYWHERE.get(name, name)
+    port = parts.port or (_STANDARD_PORTS[scheme] if separator else DEFAULT_PORT)
     shown = f"[{name}]" if ":" in name else name
     url = f"{scheme}://{shown}:{port}{parts.path.rstrip('/')}"
     return Address(

@@ -72,7 +72,11 @@ class OpenAIProvider:
 
     def models(self, shelf: Path) -> list[ModelEntry]:
         """What the servers list; one that is gone adds nothing."""
-        return [self._entry(choice) for choice in self._choices()]
+        try:
+            return [self._entry(choice) for choice in self._choices()]
+        except InvalidInput as error:
+            log.info("no servers: %s", error)
+            return []
 
     def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
         """Raises: ModelError where no server has it, InvalidInput for an option that it has not."""

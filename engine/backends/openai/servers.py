@@ -7,9 +7,8 @@ other. Knows no protocol.
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
-from urllib.parse import urlsplit
 
-from engine.backends.remote.lines import Address
+from engine.backends.remote.lines import Address, checked_url
 from engine.errors import InvalidInput
 
 USUAL_URL = "http://127.0.0.1:8080/v1"  # llama-server's
@@ -28,11 +27,7 @@ class Server:
     @property
     def address(self) -> Address:
         """With its key, looked up anew each time. Raises: InvalidInput for what is no address."""
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidInput(
-                f"{self.base_url!r} is no address of a server. Write it like {USUAL_URL} (OPENAI_BASE_URL)."
-            )
+        checked_url(self.base_url, f"The address of the server {self.name}", USUAL_URL)
         url = self.base_url.rstrip("/")
         return Address(
             url,
@@ -57,7 +52,7 @@ def servers() -> tuple[Server, ...]:
     found: dict[str, Server] = {}
     usual = os.environ.get("OPENAI_BASE_URL", "").strip()
     if usual:
-        name = urlsplit(usual).netloc.rpartition("@")[2] or usual
+        name = usual.rpartition("://")[2].split("/")[0].rpartition("@")[2]
         found[name] = Server(name, usual, "OPENAI_API_KEY")
     for item in filter(None, (part.strip() for part in os.environ.get(MORE_SERVERS, "").split(","))):
         name, equals, url = (part.strip() for part in item.partition("="))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-from engine.backends.base import Frame, FrameAnswer, FrameTask
+from engine.backends.base import Frame, FrameAnswer, FrameState, FrameTask
 from engine.backends.remote.calls import Patience, once_again
 from engine.backends.remote.faults import ServerFault
 from engine.backends.remote.pictures import jpeg
@@ -68,10 +68,14 @@ class Asker:
                 yield FrameAnswer("failed", dict.fromkeys(task.tags), error=str(error))
 
     def reply(self, ask: Ask, cancel: CancelToken) -> Reply:
-        """The whole answer. Raises: ServerFault, Cancelled."""
+        """The whole answer; one that broke off is asked for again, once. Raises: ServerFault, Cancelled."""
+        (reply,) = once_again(lambda: iter([self._whole(ask, cancel)]), cancel, self._patience)
+        return reply
+
+    def _whole(self, ask: Ask, cancel: CancelToken) -> Reply:
         text: list[str] = []
         odds: list[TokenOdds] = []
-        for item in once_again(lambda: self._wire.talk(ask, cancel), cancel, self._patience):
+        for item in self._wire.talk(ask, cancel):
             if isinstance(item, Piece):
                 text.append(item.text)
                 odds.extend(item.odds)
@@ -86,7 +90,7 @@ class Asker:
             return FrameAnswer("answered", caption=caption)
         tags = self._tags(picture, task.tags, cancel)
         known = any(value is not None for value in tags.values.values())
-        state = "answered" if known else "unparsed"
+        state: FrameState = "answered" if known else "unparsed"
         return FrameAnswer(state, tags.values, caption, tags.facts, raw=tags.raw)
 
     def _tags(self, picture: bytes, tags: Sequence[str], cancel: CancelToken) -> _Tags:

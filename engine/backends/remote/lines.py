@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from engine.backends.remote.faults import check_answer
+from engine.errors import InvalidInput
 
 if TYPE_CHECKING:
     import httpx
@@ -49,6 +50,23 @@ class Address:
         parts = urlsplit(self.url)
         standard = {"http": 80, "https": 443}.get(parts.scheme)
         return parts.scheme, parts.hostname or "", parts.port or standard
+
+
+def checked_url(url: str, setting: str, example: str) -> SplitResult:
+    """The parts of a server's address. Raises: InvalidInput, naming the setting, for what is none.
+
+    A password in the address is refused unseen: addresses are shown.
+    """
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an open bracket, or a port that is no number
+        sound = False
+    if not sound:
+        raise InvalidInput(f"{setting} is no address of a server: {url!r}. Write it like {example}.")
+    if parts.username or parts.password:
+        raise InvalidInput(f"{setting} holds a password. Leave it out of the address, and set the key apart.")
+    return parts
 
 
 def is_loopback(url: str) -> bool:

@@ -1,35 +1,31 @@
-"""The OpenAI-compatible provider against servers that are well, and against every way to be unwell."""
+"""The OpenAI-compatible provider against servers that are well, or lack what servers may lack."""
 
 import threading
-import time
-from contextlib import contextmanager
 
-import numpy as np
 import pytest
 
-from engine.backends.base import Finished, Frame, FrameTask, Message, TextDelta
+from engine.backends.base import FrameTask, Message
 from engine.backends.openai.listing import read_listing
 from engine.backends.openai.provider import OpenAIProvider
 from engine.backends.openai.servers import Server, servers
-from engine.backends.remote.calls import Patience
-from engine.backends.remote.lines import Limits
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, InvalidInput, ModelError
+from engine.errors import InvalidInput, ModelError
 from engine.settings import GenerationSettings, LoadOptions
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.colours import COLOURS
-from tests.fixtures.faulty_server import MODEL, FaultyServer, refuses, works
+from tests.fixtures.faulty_server import (
+    BLIND,
+    MODEL,
+    SEES,
+    FaultyServer,
+    backend_on,
+    provider_of,
+    refuses,
+    works,
+)
 from tests.fixtures.loopback import Loopback
 from tests.fixtures.seeing import HELLO, SURE
-
-SOON = Limits(connect=2.0, idle=0.3, total=0.8)
-PATIENT = Limits(connect=5.0, idle=60.0, total=60.0)
-EAGER = Patience(pause=0.0, longest=0.05)
-BOUND = 4.0  # seconds for what has limits below one: two cores may be busy
-AT_ONCE = 1.0  # seconds
-HI = [Message("user", "Hi")]
-SEES = {"data": [{"id": MODEL, "architecture": {"input_modalities": ["text", "image"]}}]}
-BLIND = {"data": [{"id": MODEL, "architecture": {"input_modalities": ["text"]}}]}
+from tests.fixtures.talking import EAGER, HI, PATIENT, chat, frame, look, text
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -46,49 +42,12 @@ def no_ambient_servers(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def provider_of(server, limits=PATIENT, patience=EAGER, key=""):
-    return OpenAIProvider(lambda: (Server("test", server.base_url, key),), limits, patience)
-
-
-@contextmanager
-def backend_on(*behaviours, listing=SEES, limits=PATIENT, patience=EAGER):
-    with FaultyServer(*behaviours, listing=listing) as server:
-        provider = provider_of(server, limits, patience)
-        backend = provider.load(provider.models(None)[0], LoadOptions(), lambda *_: None, CancelToken())
-        yield backend, server
-        backend.close()
-
-
-def frame(colour, index=0):
-    return Frame(index, index * 1000, np.full((60, 80, 3), COLOURS[colour], np.uint8))
-
-
-def look(backend, colour="red", tags=(), prompt="", cancel=None):
-    return next(backend.look([frame(colour)], FrameTask(tags, prompt), cancel or CancelToken()))
-
-
-def text(items):
-    return "".join(item.text for item in items if isinstance(item, TextDelta))
-
-
-def after(event, act):
-    """Do `act` on another thread once `event` is set."""
-
-    def run():
-        assert event.wait(20)
-        act()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
-
-
 # answering
 
 
 def test_an_answer_is_streamed_word_by_word_with_the_servers_own_counts():
     with backend_on(works()) as (backend, _):
-        *words, end = backend.stream(HI, GenerationSettings(), CancelToken())
+        *words, end = chat(backend)
     assert text(words) == HELLO
     assert len(words) == len(HELLO.split())
     assert (end.reason, end.usage.prompt_tokens, end.usage.completion_tokens) == ("stop", 11, len(words))
@@ -96,7 +55,7 @@ def test_an_answer_is_streamed_word_by_word_with_the_servers_own_counts():
 
 def test_without_counts_from_the_server_they_are_estimated():
     with backend_on(works(usage=False)) as (backend, _):
-        *words, end = backend.stream(HI, GenerationSettings(), CancelToken())
+        *words, end = chat(backend)
         assert end.usage.prompt_tokens == backend.count_tokens(HI)
         assert end.usage.completion_tokens == len(words)
 
@@ -120,7 +79,7 @@ def test_settings_and_pictures_reach_the_server():
 
 def test_a_seed_that_was_not_chosen_is_not_sent():
     with backend_on(works()) as (backend, server):
-        list(backend.stream(HI, GenerationSettings(), CancelToken()))
+        chat(backend)
         assert "seed" not in server.chats()[0]
 
 
@@ -166,6 +125,24 @@ def test_a_way_that_the_server_lacks_is_not_tried_again():
         before = len(server.chats())
         assert look(backend, "blue", ("blue",)).tags == {"blue": 1}
         assert len(server.chats()) == before + 1
+
+
+def test_warming_up_finds_the_way_and_it_is_kept_to():
+    """So that the frames of one run are all asked alike, whatever happens in between."""
+    with backend_on(works()) as (backend, server):
+        backend.warm_up(CancelToken())
+        server.behaviours = [works(logprobs=False)]
+        assert look(backend, tags=("red",)).state == "failed"
+        server.behaviours = [ways.says("")]
+        assert look(backend, tags=("red",)).tags == {"red": None}
+
+
+def test_a_prompt_longer_than_the_context_is_said_to_be_that():
+    with backend_on(ways.closes_at_once) as (backend, _):
+        with pytest.raises(ModelError, match=r"about 10,\d+ tokens; colours reads at most 8,192"):
+            chat(backend, [Message("user", "word " * 8_000)])
+        with pytest.raises(ModelError, match="broke the answer off"):
+            chat(backend)
 
 
 def test_a_server_that_fails_once_is_still_asked_in_the_best_way():
@@ -287,7 +264,7 @@ def test_models_of_several_servers_carry_its_name_and_a_dead_one_hides_no_other(
         assert provider.unavailable() == ""
         assert [entry.name for entry in provider.models(None)] == [f"one: {MODEL}", f"other: {MODEL}"]
         backend = provider.load(provider.models(None)[1], LoadOptions(), lambda *_: None, CancelToken())
-        list(backend.stream(HI, GenerationSettings(), CancelToken()))
+        chat(backend)
         backend.close()
         assert not one.chats()
         assert other.chats()[-1]["model"] == MODEL
@@ -363,7 +340,7 @@ def test_only_what_a_request_needs_goes_out_and_the_key_to_its_server_alone(monk
             provider = OpenAIProvider()
             backend = provider.load(provider.models(None)[0], LoadOptions(), lambda *_: None, CancelToken())
             server.asked.clear()
-            list(backend.stream(HI, GenerationSettings(), CancelToken()))
+            chat(backend)
             backend.close()
             (asked,) = server.asked
             assert asked.headers.get("authorization") == expected
@@ -378,7 +355,7 @@ def test_a_redirect_is_not_followed_and_takes_no_key_along(monkeypatch):
             provider = provider_of(server, key="THE_KEY")
             backend = provider.load(provider.models(None)[0], LoadOptions(), lambda *_: None, CancelToken())
             with pytest.raises(ModelError, match=f"redirects to {elsewhere.url}"):
-                list(backend.stream(HI, GenerationSettings(), CancelToken()))
+                chat(backend)
             backend.close()
         assert elsewhere.asked == []
 
@@ -388,178 +365,5 @@ def test_an_ambient_proxy_does_not_reach_loopback(monkeypatch):
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
         with backend_on(works()) as (backend, _):
-            assert text(backend.stream(HI, GenerationSettings(), CancelToken())) == HELLO
+            assert text(chat(backend)) == HELLO
         assert proxy.asked == []
-
-
-# faults
-
-FAULTS = [
-    # name, what the server does, what is said, requests, what came before
-    ("hangs before", ways.hangs, "has sent nothing for 0.3 s", 1, ""),
-    ("hangs in the middle", ways.hangs_inside, "has sent nothing for 0.3 s", 1, "Hello"),
-    ("drips bytes", ways.drips, "has sent nothing for 0.3 s", 1, ""),
-    ("never ends", ways.never_ends, "not ended its answer within 0.8 s", 1, "and and"),
-    ("a web page", ways.answers_a_page, "answers with a web page", 1, ""),
-    ("something else", ways.answers_something_else, "not its protocol", 1, ""),
-    ("400", refuses(400), r"does not take the request \(400\). It says: so it is", 1, ""),
-    ("401", refuses(401), "does not accept the key. Set its key in", 1, ""),
-    ("404", refuses(404), "does not have that model", 1, ""),
-    ("429", refuses(429, Retry_After="3600"), "asks to wait 3600 s", 2, ""),
-    ("500", refuses(500), r"failed \(500\). Look at its log", 2, ""),
-    ("500 with a page", refuses(500, "<html>"), r"failed \(500\)", 2, ""),
-    ("a redirect", refuses(302, Location="http://elsewhere/"), "redirects to http://elsewhere/", 1, ""),
-    ("a chunk that is cut", ways.cuts_a_chunk, "broke the answer off", 1, "Hello"),
-    ("an end that is missing", ways.ends_too_early, "broke the answer off", 1, "Hello"),
-    ("an error in the middle", ways.fails_inside, "It says: out of memory", 1, "Hello"),
-    ("nothing at all", ways.closes_at_once, "broke the answer off", 2, ""),
-]
-
-
-@pytest.mark.parametrize(
-    ("name", "behaviour", "message", "requests", "before"), FAULTS, ids=[fault[0] for fault in FAULTS]
-)
-def test_a_fault_is_a_plain_message_in_bounded_time_and_the_backend_goes_on(
-    name, behaviour, message, requests, before
-):
-    with backend_on(behaviour, limits=SOON) as (backend, server):
-        items, began = [], time.monotonic()
-        with pytest.raises(ModelError, match=message):
-            items.extend(iter_into(items, backend.stream(HI, GenerationSettings(), CancelToken())))
-        assert time.monotonic() - began < BOUND
-        assert text(items).startswith(before)
-        assert len(server.chats()) == requests
-        server.behaviours = [works()]
-        assert text(backend.stream(HI, GenerationSettings(), CancelToken())) == HELLO
-
-
-def iter_into(items, stream):
-    """Collect one by one, so that what came before an error is kept."""
-    for item in stream:
-        items.append(item)
-    return ()
-
-
-@pytest.mark.parametrize(
-    ("name", "behaviour", "message", "requests", "before"), FAULTS, ids=[fault[0] for fault in FAULTS]
-)
-def test_a_fault_while_looking_is_a_failed_frame_and_no_absent_tag(
-    name, behaviour, message, requests, before
-):
-    with backend_on(behaviour, limits=SOON) as (backend, _):
-        answer = look(backend, prompt="What?", tags=("red",))
-    assert (answer.state, answer.tags) == ("failed", {"red": None})
-    assert answer.error
-
-
-def test_a_server_that_went_away_is_a_message_that_says_what_to_do():
-    with backend_on(works()) as (backend, server):
-        server.shutdown()
-        server.server_close()
-        with pytest.raises(
-            ModelError, match=r"No server answers at .* Start one there, or set OPENAI_BASE_URL"
-        ):
-            list(backend.stream(HI, GenerationSettings(), CancelToken()))
-
-
-def test_a_frames_answer_that_broke_off_is_asked_for_once_more():
-    with backend_on(ways.cuts_a_chunk, works()) as (backend, server):
-        assert look(backend, prompt="What?").caption == "It is red."
-        assert len(server.chats()) == 2
-
-
-@pytest.mark.parametrize("first", [refuses(503), refuses(429, Retry_After="0"), ways.closes_at_once])
-def test_what_may_pass_is_tried_once_more(first):
-    with backend_on(first, works()) as (backend, server):
-        assert text(backend.stream(HI, GenerationSettings(), CancelToken())) == HELLO
-        assert len(server.chats()) == 2
-
-
-def test_an_answer_that_has_begun_is_not_begun_again():
-    with backend_on(ways.cuts_a_chunk, works()) as (backend, server):
-        with pytest.raises(ModelError):
-            list(backend.stream(HI, GenerationSettings(), CancelToken()))
-        assert len(server.chats()) == 1
-
-
-def test_a_dead_server_is_a_reason_and_no_error(monkeypatch):
-    provider = OpenAIProvider(lambda: (Server("x", "http://127.0.0.1:9/v1"),))
-    assert "No server answers at http://127.0.0.1:9/v1" in provider.unavailable()
-    assert provider.models(None) == []
-
-
-def test_a_server_that_hangs_does_not_keep_the_page_waiting():
-    with FaultyServer(ways.hangs) as server:
-        server.listing = None
-        began = time.monotonic()
-        assert "has not answered yet" in provider_of(server).unavailable()
-        assert time.monotonic() - began < BOUND
-        assert server.waiting.wait(20)
-
-
-# cancelling
-
-
-@pytest.mark.parametrize("behaviour", [ways.hangs, ways.hangs_inside, ways.drips, ways.never_ends])
-def test_an_answer_is_left_at_once_and_the_server_is_told(behaviour):
-    with backend_on(behaviour) as (backend, server):
-        cancel, stopped = CancelToken(), []
-
-        def stop():
-            stopped.append(time.monotonic())
-            cancel.cancel()
-
-        thread = after(server.waiting, stop)
-        *_, end = backend.stream(HI, GenerationSettings(), cancel)
-        took = time.monotonic() - stopped[0]
-        thread.join()
-        assert isinstance(end, Finished) and end.reason == "cancelled"
-        assert took < AT_ONCE
-        assert server.left.wait(20)
-        server.behaviours = [works()]
-        assert text(backend.stream(HI, GenerationSettings(), CancelToken())) == HELLO
-
-
-def test_a_look_is_left_at_once():
-    with backend_on(ways.hangs) as (backend, server):
-        cancel = CancelToken()
-        thread = after(server.waiting, lambda: cancel.cancel("enough"))
-        with pytest.raises(Cancelled, match="enough"):
-            look(backend, tags=("red",), cancel=cancel)
-        thread.join()
-        assert server.left.wait(20)
-
-
-def test_waiting_to_try_again_is_left_at_once():
-    told = threading.Event()
-
-    def busy(exchange, asked):
-        refuses(429, Retry_After="50")(exchange, asked)
-        told.set()
-
-    with backend_on(busy, patience=Patience(longest=50)) as (backend, server):
-        cancel, began = CancelToken(), time.monotonic()
-        thread = after(told, cancel.cancel)
-        *_, end = backend.stream(HI, GenerationSettings(), cancel)
-        thread.join()
-        assert end.reason == "cancelled"
-        assert time.monotonic() - began < BOUND
-        assert len(server.chats()) == 1
-
-
-def test_finding_out_whether_it_sees_can_be_left():
-    with FaultyServer(ways.hangs) as server:
-        provider, cancel = provider_of(server), CancelToken()
-        (entry,) = provider.models(None)
-        thread = after(server.waiting, cancel.cancel)
-        with pytest.raises(Cancelled):
-            provider.load(entry, LoadOptions(), lambda *_: None, cancel)
-        thread.join()
-
-
-def test_a_dropped_answer_hangs_up():
-    with backend_on(ways.hangs_inside) as (backend, server):
-        items = backend.stream(HI, GenerationSettings(), CancelToken())
-        next(items)
-        items.close()
-        assert server.left.wait(20)

@@ -1,7 +1,8 @@
 """Asking a remote model about frames: a caption, and for every tag how sure it is.
 
 Servers differ in what they can: log-probabilities, JSON of a given shape, or neither. The best way is
-tried first; a lower one that worked where a higher one did not is kept to. Knows no protocol.
+tried first, and the first one that works is kept to, so that the frames of a run are asked alike. Knows
+no protocol.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,11 +53,11 @@ class Asker:
 
     def __init__(self, wire: Wire, patience: Patience) -> None:
         self._wire, self._patience = wire, patience
-        self._way = Way.ODDS
+        self._way: Way | None = None  # until one has worked
 
-    @property
-    def way(self) -> Way:
-        return self._way
+    def prove(self, picture: bytes, cancel: CancelToken) -> None:
+        """Find out the way, on a picture of no consequence. Raises: ServerFault, Cancelled."""
+        self._tags(picture, ("grey",), cancel)
 
     def answers(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
         """One answer per frame, in order. Raises: Cancelled."""
@@ -94,23 +95,21 @@ class Asker:
         return FrameAnswer(state, tags.values, caption, tags.facts, raw=tags.raw)
 
     def _tags(self, picture: bytes, tags: Sequence[str], cancel: CancelToken) -> _Tags:
-        """Raises: ServerFault of the lowest way, when each is refused; Cancelled."""
-        for way in Way:
-            if way < self._way:
-                continue
+        """Raises: ServerFault, of the lowest way while none has worked; Cancelled."""
+        for way in Way if self._way is None else (self._way,):
             try:
                 found = self._by(way, picture, tags, cancel)
             except ServerFault as fault:
-                if not fault.understood or way is Way.WORDS:
+                if not fault.understood or way in (self._way, Way.WORDS):
                     raise
                 continue
             if found is not None:
                 self._way = way
                 return found
-        raise AssertionError("the last way returns or raises")
+        raise AssertionError("the last way gives tags or raises")
 
     def _by(self, way: Way, picture: bytes, tags: Sequence[str], cancel: CancelToken) -> _Tags | None:
-        """None where the server gives no log-probabilities."""
+        """None where the server gives no log-probabilities, while no way has worked yet."""
         if way is Way.ODDS:
             return self._one_by_one(picture, tags, cancel)
         schema = schema_of(tags) if way is Way.SCHEMA else None
@@ -123,7 +122,7 @@ class Asker:
         for tag in tags:
             ask = Ask.greedy(Turn("user", question(tag), (picture,)), _TOKENS_OF_YES)
             reply = self.reply(replace(ask, odds=True), cancel)
-            if not reply.odds:
+            if not reply.odds and self._way is None:
                 return None
             probability = probability_of_yes(reply.odds)
             values[tag] = said_yes(reply.text) if probability is None else probability

@@ -59,6 +59,9 @@ class RemoteBackend:
                     yield TextDelta(text)
         except Cancelled:
             reason = "cancelled"
+        except ServerFault as fault:
+            self._refuse_too_long(messages, fault)
+            raise
         if end.prompt_tokens is not None:
             self._estimate.learn(messages, end.prompt_tokens)
         usage = Usage(
@@ -85,13 +88,14 @@ class RemoteBackend:
 
     def warm_up(self, cancel: CancelToken) -> None:
         """Raises: ModelError, Cancelled."""
-        pictures = ((), (small_picture(),)) if self.info.vision else ((),)
-        for shown in pictures:
-            try:
-                self._asker.reply(Ask.greedy(Turn("user", "Hello", shown), 1), cancel)
-            except ServerFault as fault:
-                what = "look at a picture" if shown else "answer"
-                raise ModelError(f"{self.info.model} cannot {what}: {fault}") from fault
+        doing = "answer"
+        try:
+            self._asker.reply(Ask.greedy(Turn("user", "Hello"), 1), cancel)
+            if self.info.vision:
+                doing = "look at a picture"
+                self._asker.prove(small_picture(), cancel)
+        except ServerFault as fault:
+            raise ModelError(f"{self.info.model} cannot {doing}: {fault}") from fault
         cancel.raise_if_cancelled()
 
     def close(self) -> None:
@@ -105,6 +109,15 @@ class RemoteBackend:
             raise ModelError(
                 f"{self.info.model} reads text only and cannot look at a picture. Load a model that sees."
             )
+
+    def _refuse_too_long(self, messages: Sequence[Message], fault: ServerFault) -> None:
+        """Say so where that is likely the reason: servers word it variously, or just break off."""
+        tokens, most = self.count_tokens(messages), self.info.context_length
+        if fault.understood and tokens > most:
+            raise ModelError(
+                f"The conversation has about {tokens:,} tokens; {self.info.model} reads at most {most:,}. "
+                f"Start a new one, or ask with fewer pictures or less text. ({fault})"
+            ) from fault
 
 
 class TokenEstimate:

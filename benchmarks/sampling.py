@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     others = peers()
-    print(f"{'':22}" + "".join(f"{name:>15}" for name in (OURS, *others)) + f"{'ratio':>9}")
+    print(f"{'':26}" + "".join(f"{name:>15}" for name in (OURS, *others)) + f"{'ratio':>9}")
     cells = []
     for group in GROUPS:
         for size in SIZES:
@@ -94,7 +94,7 @@ def _print_cell(cell: dict) -> None:
     names = f"GOP {cell['group']}, {cell['size']}, every {cell['step']}"
     marks = {name: "*" if name in cell["inexact"] else "" for name in cell["seconds"]}
     times = "".join(f"{value:>14.3f}{marks[name] or ' '}" for name, value in cell["seconds"].items())
-    print(f"{names:22.22}{times}{cell['ratio']:>8.2f}x", flush=True)
+    print(f"{names:26}{times}{cell['ratio']:>8.2f}x", flush=True)
 
 
 def _print_summary(ratios: list[float]) -> None:

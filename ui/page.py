@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from ui import api, bar, jobs, video
+from ui import api, bar, jobs, video, video_layout
 from ui.house import House
 
 # Seconds between two looks of Gradio's queue for something to do. It looks every millisecond otherwise, which
@@ -22,7 +22,7 @@ def build_page(house: House) -> gr.Blocks:
         top = bar.build()
         with gr.Tabs(elem_id="haven-tabs"):
             with gr.Tab("Video", id="video", elem_id="haven-tab-video"):
-                video_tab = video.build()
+                video_tab = video_layout.build()
             with gr.Tab("Jobs", id="jobs", elem_id="haven-tab-jobs"):
                 jobs_tab = jobs.build()
         bar.wire(top, house)

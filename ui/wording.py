@@ -25,7 +25,7 @@ PAUSED_FOR = {
 
 
 def clock(seconds: float, digits: int = 1) -> str:
-    """A moment in a video as a player shows it, with at least one digit after the point: 0:15.2, 1:02:03.0."""
+    """A moment in a video as a player shows it, with one digit or more after the point: 0:15.2, 1:02:03.0."""
     parts = 10**digits  # of a second
     minutes, rest = divmod(round(max(seconds, 0.0) * parts), 60 * parts)
     hours, minutes = divmod(minutes, 60)

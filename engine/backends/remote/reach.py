@@ -36,7 +36,7 @@ class Reach(Generic[T]):
     seconds.
     """
 
-    def __init__(self, patience: float = 0.6, kept: float = 3.0) -> None:
+    def __init__(self, patience: float = 0.4, kept: float = 3.0) -> None:
         self._patience, self._kept = patience, kept
         self._lock = threading.Lock()
         self._under_way: dict[Hashable, _Look[T]] = {}

@@ -22,7 +22,7 @@ from engine.video.packets import stamp
 from engine.video.planning import Stretch
 from engine.video.targets import FOREVER, Wish
 
-_MOST_BYTES_WAITING = 48 << 20  # of pictures of one stretch
+_MOST_BYTES_WAITING = 24 << 20  # of pictures of one stretch; half a long group of them keeps two lanes busy
 
 Result = tuple[Wish, Picture | None]  # None: it could not be decoded
 

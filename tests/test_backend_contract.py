@@ -11,12 +11,32 @@ from engine.backends.base import Backend, Finished, Frame, FrameTask, Message, M
 from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.settings import GenerationSettings, LoadOptions
+from tests.fixtures import llama_server, ollama_server
 from tests.fixtures.colours import COLOURS
 
 FIXTURES = Path(__file__).parent / "fixtures"
-BACKENDS = {"builtin": "scene-facts", "transformers": "tiny_model"}
+BACKENDS = {
+    "builtin": "scene-facts",
+    "ollama": ollama_server.SEEING,
+    "openai": llama_server.ALIAS,
+    "transformers": "tiny_model",
+}
 GREEDY = GenerationSettings(max_new_tokens=12, temperature=0)
 HELLO = [Message("user", "Hello")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the providers of servers speak to: llama.cpp's own server, and a small one for Ollama."""
+    options = ("--logits_all", "true", "--interrupt_requests", "false")
+    with (
+        ollama_server.OllamaStandIn() as ollama,
+        llama_server.llama_server(tmp_path_factory.mktemp("gguf"), *options) as openai,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv("OLLAMA_HOST", ollama.url)
+        environment.setenv("OPENAI_BASE_URL", openai)
+        yield
 
 
 def entry(provider_id: str) -> ModelEntry:

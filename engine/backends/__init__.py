@@ -8,6 +8,8 @@ from engine.errors import InvalidInput
 _PLACES = {
     "builtin": ("engine.backends.builtin", "BuiltinProvider"),
     "transformers": ("engine.backends.transformers", "TransformersProvider"),
+    "ollama": ("engine.backends.ollama", "OllamaProvider"),
+    "openai": ("engine.backends.openai", "OpenAIProvider"),
 }
 PROVIDER_IDS = tuple(_PLACES)
 

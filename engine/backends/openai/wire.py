@@ -1,0 +1,143 @@
+"""A conversation with one model in OpenAI's chat protocol, always streamed.
+
+Servers differ in what else they take; what they refuse is a fault for the caller, who has another way to
+ask. Knows no frames and no tags.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from engine.backends.openai.listing import Listed, read_listing
+from engine.backends.remote.calls import call
+from engine.backends.remote.faults import complained, cut_off
+from engine.backends.remote.lines import Address, Limits, Line, Lines
+from engine.backends.remote.talk import Ask, End, Piece, TokenOdds, Turn
+from engine.cancel import CancelToken
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types.chat import ChatCompletionChunk
+
+LISTING = Limits(connect=3.0, idle=5.0, total=10.0)
+_LIKELIEST = 20  # the most that the protocol allows
+_NO_KEY = "none"  # the client wants one; what is sent is decided by the line
+
+
+class OpenAIWire:
+    """One model on one server; with an empty name, only good for listing."""
+
+    def __init__(self, address: Address, model: str = "", limits: Limits | None = None) -> None:
+        self._address, self._model = address, model
+        self._limits = limits or Limits()
+        # OpenAI's own API refuses options that it does not know, and has renamed one
+        self._strict = urlsplit(address.url).hostname == "api.openai.com"
+        self._lines: Lines[openai.OpenAI] = Lines(self._line, lambda client: client.close())
+
+    def models(self) -> list[Listed]:
+        """Raises: ServerFault."""
+        (listed,) = call(
+            self._lines,
+            self._address,
+            LISTING,
+            CancelToken(),
+            lambda client: [read_listing(self._address.url, client.get("/models", cast_to=object))],
+        )
+        return listed
+
+    def talk(self, ask: Ask, cancel: CancelToken) -> Iterator[Piece | End]:
+        """Raises: ServerFault, Cancelled."""
+        request = self._request(ask)
+        return call(
+            self._lines, self._address, self._limits, cancel, lambda client: self._said(client, request)
+        )
+
+    def close(self) -> None:
+        """The server keeps its model: it is not ours to unload."""
+        self._lines.close()
+
+    def _line(self) -> "Line[openai.OpenAI]":
+        import openai
+
+        return Line(
+            self._address,
+            self._limits,
+            lambda options: openai.OpenAI(
+                api_key=self._address.key or _NO_KEY,
+                base_url=self._address.url,
+                max_retries=0,
+                timeout=options["timeout"],
+                http_client=_http_client(options),
+            ),
+        )
+
+    def _said(self, client: "openai.OpenAI", request: dict[str, Any]) -> Iterator[Piece | End]:
+        import openai
+
+        try:
+            with client.chat.completions.create(**request, stream=True) as chunks:
+                yield from self._items(chunks)
+        except openai.APIError as error:
+            if isinstance(error, openai.APIConnectionError):
+                raise  # what is behind it tells more
+            raise complained(self._address.url, error.message) from error
+
+    def _items(self, chunks: "Iterable[ChatCompletionChunk]") -> Iterator[Piece | End]:
+        """The reason to end comes with the last text, the token counts, where there are any, after it."""
+        reason, read, written = None, None, None
+        for chunk in chunks:
+            if chunk.usage is not None:
+                read, written = chunk.usage.prompt_tokens, chunk.usage.completion_tokens
+            for choice in chunk.choices or ():
+                reason = choice.finish_reason or reason
+                yield Piece(choice.delta.content or "", _odds(choice))
+        if reason is None:
+            raise cut_off(self._address.url)
+        yield End(reason == "length", read, written)
+
+    def _request(self, ask: Ask) -> dict[str, Any]:
+        settings = ask.settings
+        request: dict[str, Any] = {
+            "model": self._model,
+            "messages": [_message(turn) for turn in ask.turns],
+            "temperature": settings.temperature,
+            "top_p": settings.top_p,
+            "stream_options": {"include_usage": True},
+            ("max_completion_tokens" if self._strict else "max_tokens"): settings.max_new_tokens,
+        }
+        if not self._strict:
+            request["extra_body"] = {"top_k": settings.top_k}
+        if settings.seed >= 0:
+            request["seed"] = settings.seed
+        if ask.odds:
+            request.update(logprobs=True, top_logprobs=_LIKELIEST)
+        if ask.schema is not None:
+            shape = {"name": "tags", "strict": True, "schema": dict(ask.schema)}
+            request["response_format"] = {"type": "json_schema", "json_schema": shape}
+        return request
+
+
+def _http_client(options: Any) -> Any:
+    import httpx
+
+    return httpx.Client(**options)
+
+
+def _message(turn: Turn) -> dict[str, Any]:
+    """Text alone as a plain string, which every server takes; pictures come before the text."""
+    if not turn.pictures:
+        return {"role": turn.role, "content": turn.text}
+    blocks: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{b64encode(each).decode()}"}}
+        for each in turn.pictures
+    ]
+    return {"role": turn.role, "content": [*blocks, {"type": "text", "text": turn.text}]}
+
+
+def _odds(choice: Any) -> tuple[TokenOdds, ...]:
+    places = choice.logprobs.content if choice.logprobs is not None else None
+    return tuple(
+        TokenOdds(each.token, tuple((one.token, one.logprob) for one in each.top_logprobs or [each]))
+        for each in places or ()
+    )

@@ -16,7 +16,7 @@ from benchmarks.record import save
 from tests.fixtures.killing import Work, killed_until_done, problems, undisturbed
 from tests.fixtures.videos import constant, numbered_video
 
-LONGEST = 0.4  # seconds into its work that a worker is killed at the latest
+LONGEST = 0.6  # seconds into its work that a worker is killed at the latest
 
 
 def main() -> None:

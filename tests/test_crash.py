@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.killing import Run, Work, killed_until_done, problems, undisturbed
+from tests.fixtures.videos import constant, numbered_video
 
 FRAME = {"time": 0.5, "state": "answered"}
 RESULT = {"frames_done": 1, "frames": [FRAME], "spans": []}
@@ -15,10 +16,11 @@ RESULT = {"frames_done": 1, "frames": [FRAME], "spans": []}
 
 @pytest.mark.timeout(240)
 def test_ten_kills_lose_no_frame_and_double_none(tmp_path: Path) -> None:
-    work = Work(_video(tmp_path), interval=0.04)
+    video = numbered_video(tmp_path / "numbers.mp4", constant(300, 30), gop=30, size=(320, 180), b_frames=2)
+    work = Work(video.path, interval=1 / 30)
     reference = undisturbed(work, tmp_path / "undisturbed")
 
-    runs = killed_until_done(work, tmp_path / "killed", random.Random(7), longest=0.15, kills=10)
+    runs = killed_until_done(work, tmp_path / "killed", random.Random(7), longest=0.5, kills=10)
 
     assert sum(run.killed for run in runs) == 10
     assert any(run.kept for run in runs[:-1]), "no kill came in the middle of the job"

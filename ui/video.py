@@ -46,9 +46,9 @@ class VideoTab:
     vocabulary: gr.HTML
     prompt: gr.Textbox
     interval: gr.Number
-    start: gr.Number
-    end: gr.Number
-    most: gr.Number
+    start: gr.Textbox
+    end: gr.Textbox
+    most: gr.Textbox
     codes: gr.Checkbox
     analyse: gr.Button
     export: gr.Button
@@ -119,9 +119,9 @@ def _build_right() -> dict[str, Any]:
         )
         analyse = gr.Button("Analyse", variant="primary", scale=3, min_width=120, elem_id="haven-analyse")
         export = gr.Button("Export", scale=1, min_width=80, elem_id="haven-export")
-    more = _build_more()
-    plan = own_html(elem_id="haven-plan")
     said = own_html(elem_id="haven-video-said")
+    plan = own_html(elem_id="haven-plan")
+    more = _build_more()
     own_html(template=RESULTS, js="haven.results(element);", elem_id="haven-results")
     return {
         "tags": tags,
@@ -139,11 +139,10 @@ def _build_right() -> dict[str, Any]:
 def _build_more() -> dict[str, Any]:
     with gr.Accordion("More", open=False, elem_id="haven-more"):
         with gr.Row():
-            start = gr.Number(label="From (s)", value=None, min_width=90, placeholder="start")
-            end = gr.Number(label="To (s)", value=None, min_width=90, placeholder="end")
-            most = gr.Number(
-                label="At most (frames)", value=None, min_width=110, placeholder="no limit", precision=0
-            )
+            # Texts, since an empty number field is shown and sent as 0.
+            start = gr.Textbox(label="From (s)", placeholder="start", min_width=90)
+            end = gr.Textbox(label="To (s)", placeholder="end", min_width=90)
+            most = gr.Textbox(label="At most (frames)", placeholder="no limit", min_width=110)
         codes = gr.Checkbox(label="Read QR and bar codes (0.1 s more for each frame)", value=False)
     return {"start": start, "end": end, "most": most, "codes": codes}
 
@@ -185,7 +184,7 @@ def _wire_choosing(tab: VideoTab, house: House) -> None:
     gr.on([tab.open_path.click, tab.path.submit], open_path, tab.path, shown, **QUIET)
     changes = [tab.stage.change, tab.interval.change, tab.tags.blur, tab.prompt.blur, tab.codes.change]
     gr.on(
-        [*changes, tab.start.change, tab.end.change, tab.most.change],
+        [*changes, tab.start.blur, tab.end.blur, tab.most.blur],
         plan,
         [tab.stage, *tab.asked],
         tab.plan,

@@ -6,7 +6,7 @@ from engine.backends.base import Message
 
 
 def without_system(messages: Sequence[Message]) -> list[Message]:
-    """Their text goes before that of the first turn that is none; nothing is left where there is no such turn."""
+    """Their text goes before that of the first turn that is none; it is left out where there is none."""
     instructions = [message.text for message in messages if message.role == "system"]
     rest = [message for message in messages if message.role != "system"]
     if not instructions or not rest:

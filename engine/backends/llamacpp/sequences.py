@@ -54,7 +54,7 @@ class Sequences:
         if size(units) > self._limit:
             raise ModelError(
                 f"The prompt has {size(units):,} tokens; the model was loaded to read at most "
-                f"{self._limit:,}. Ask with less text or fewer pictures, or load the model with a larger n_ctx."
+                f"{self._limit:,}. Ask with less text or fewer pictures, or load it with a larger n_ctx."
             )
         with self._under(cancel):
             kept = self._cut_back(sequence, units, len(units) - afresh)

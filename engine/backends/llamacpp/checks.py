@@ -6,13 +6,14 @@ llama.cpp ends the process over some that contradict each other. Knows headers; 
 
 import hashlib
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from engine.backends.llamacpp.cursor import damaged
-from engine.backends.llamacpp.gguf import Header, LongArray, read_header
+from engine.backends.llamacpp.gguf import Header, LongArray, read_header, repeats
 from engine.backends.llamacpp.shelf import ShelvedModel
 from engine.errors import ModelError
 
@@ -75,13 +76,17 @@ class CheckedModel:
         return READ_AT_ONCE * width * _FLOAT
 
 
-def check(model: ShelvedModel) -> CheckedModel:
-    """Raises: ModelError, naming the file, when something is missing, damaged, or does not belong."""
+def check(model: ShelvedModel, known_architectures: Collection[str] = ()) -> CheckedModel:
+    """Raises: ModelError, naming the file, when something is missing, damaged, or does not belong.
+
+    An architecture is refused when it is not among the known ones, unless none is known.
+    """
     if model.missing:
         more = f" and {len(model.missing) - 1} more" if len(model.missing) > 1 else ""
         raise ModelError(f"{model.name} is not complete: {model.missing[0]}{more} is missing. Download it.")
     headers = tuple(read_header(path) for path in model.files)
     _check_shards(headers)
+    _check_architecture(headers[0], known_architectures)
     _check_text_model(headers)
     projector = read_header(model.projector) if model.projector else None
     if projector is not None:
@@ -103,13 +108,21 @@ def _check_shards(headers: tuple[Header, ...]) -> None:
         raise damaged(headers[0].path, f"its parts have {held} tensors where {announced} are announced")
 
 
-def _check_text_model(headers: tuple[Header, ...]) -> None:
-    """Raises: ModelError unless the numbers in the header are those of the tensors."""
-    main = headers[0]
+def _check_architecture(main: Header, known: Collection[str]) -> None:
     if not main.architecture:
         raise damaged(main.path, "it does not say which architecture it has")
     if main.architecture == "clip":
         raise ModelError(f"{main.path} is the part of a model that sees, not a model. Pick the model itself.")
+    if known and main.architecture not in known:
+        raise ModelError(
+            f"{main.path} is of the architecture {main.architecture!r}, which the installed "
+            "llama-cpp-python cannot load. Update it, or pick another model."
+        )
+
+
+def _check_text_model(headers: tuple[Header, ...]) -> None:
+    """Raises: ModelError unless the numbers in the header are those of the tensors."""
+    main = headers[0]
     shapes = {name: tensor.shape for header in headers for name, tensor in header.tensors.items()}
     blocks = {name.split(".")[1] for name in shapes if name.startswith("blk.")}
     layers, width = _number(main, "block_count"), _number(main, "embedding_length")
@@ -127,6 +140,9 @@ def _check_text_model(headers: tuple[Header, ...]) -> None:
 
 def _check_vocabulary(main: Header) -> None:
     count = _vocabulary(main)
+    tokens = main.metadata["tokenizer.ggml.tokens"]
+    if tokens.repeats if isinstance(tokens, LongArray) else repeats(tokens):
+        raise damaged(main.path, "its vocabulary has a token twice")
     for key in ("scores", "token_type"):
         items = main.metadata.get(f"tokenizer.ggml.{key}")
         if items is not None and _length(items) != count:

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 from engine.errors import ModelError
 
 _CHUNK = 1 << 20  # bytes
-_LENGTH = struct.Struct("<Q")
 
 
 def damaged(path: Path, why: str) -> ModelError:
@@ -57,11 +56,6 @@ class Cursor:
         """Pass over `count` bytes without reading them."""
         self._check(count)
         self.position += count
-
-    def skip_texts(self, count: int) -> None:
-        """Pass over `count` strings: a vocabulary has hundreds of thousands."""
-        for _ in range(count):
-            self.skip(_LENGTH.unpack(self._take(8))[0])
 
     def _take(self, count: int) -> bytes:
         if self.position + count > self._end:

@@ -5,7 +5,7 @@ offset is checked here against the file's size. The format is llama.cpp's GGUF, 
 nothing of what models are made of.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -41,6 +41,7 @@ class LongArray:
     """An array too long to be kept: a vocabulary, its scores, its merges."""
 
     count: int
+    repeats: bool = False  # whether a text, other than the empty one, stands in it twice
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,9 @@ def _array(cursor: Cursor, kind: int, count: int) -> tuple[Any, ...] | LongArray
     if count * _ITEM_BYTES.get(kind, 8) > cursor.size:
         raise damaged(cursor.path, f"an array in its header has {count:,} items")
     if count > _MOST_KEPT:
-        cursor.skip_texts(count) if kind == _STRING else cursor.skip(count * _ITEM_BYTES[kind])
+        if kind == _STRING:
+            return LongArray(count, repeats(cursor.raw(_LONGEST_TEXT) for _ in range(count)))
+        cursor.skip(count * _ITEM_BYTES[kind])
         return LongArray(count)
     if kind == _STRING:
         return tuple(cursor.raw(_LONGEST_TEXT) for _ in range(count))
@@ -181,6 +184,16 @@ def _check_places(cursor: Cursor, tensors: list[Tensor], start: int, alignment: 
         if start + position + tensor.size_bytes > cursor.size:
             raise damaged(cursor.path, f"it is cut off: {tensor.name} lies behind its end")
         position = _padded(position + tensor.size_bytes, alignment)
+
+
+def repeats(texts: Iterable[bytes]) -> bool:
+    """Whether a text, other than the empty one, is among them twice."""
+    seen: set[bytes] = set()
+    twice = False
+    for text in texts:
+        twice = twice or (text in seen and text != b"")
+        seen.add(text)
+    return twice
 
 
 def _padded(position: int, alignment: int) -> int:

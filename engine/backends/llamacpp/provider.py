@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from engine.backends.base import Backend, LoadPlan, LoadProgress, ModelEntry
-from engine.backends.llamacpp.checks import CheckedModel, check
+from engine.backends.llamacpp.checks import check
 from engine.backends.llamacpp.shelf import ShelvedModel, model_at, shelved_models
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError
@@ -40,11 +40,11 @@ class LlamaCppProvider:
     def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
         """Raises: ModelError, InvalidInput; see the port."""
         _refuse_options(options)
-        checked = check(_shelved(entry))
+        shelved = _shelved(entry)
         from engine.backends.llamacpp import native
 
         native.prepare()
-        _refuse_unknown_architecture(checked, native.known_architectures())
+        checked = check(shelved, native.known_architectures())
         needed = checked.resident_bytes(checked.context_length(options.n_ctx))
         return LoadPlan(checked.digest, int(needed * _ROOM_TO_WORK), native.free_bytes())
 
@@ -88,11 +88,3 @@ def _refuse_options(options: LoadOptions) -> None:
     for name, instead in _FOREIGN_OPTIONS.items():
         if getattr(options, name) is not None:
             raise InvalidInput(f"llama.cpp has no load option {name}. {instead}")
-
-
-def _refuse_unknown_architecture(checked: CheckedModel, known: frozenset[str]) -> None:
-    if known and checked.main.architecture not in known:
-        raise ModelError(
-            f"{checked.main.path} is of the architecture {checked.main.architecture!r}, which the installed "
-            "llama-cpp-python cannot load. Update it, or pick another model."
-        )

@@ -193,7 +193,7 @@ def _per_layer(header: Header, key: str, otherwise: str) -> list[int]:
     """A number that may be given once or for each layer."""
     layers = _number(header, "block_count")
     value = header.own(key) if header.own(key) is not None else header.own(otherwise)
-    values = [value] * layers if isinstance(value, int) else list(value or [0] * layers)
+    values = list(value) if isinstance(value, tuple) else [value] * layers
     if len(values) < layers or not all(isinstance(item, int) for item in values):
         raise damaged(header.path, f"its {header.architecture}.{key} is {value!r}")
     return values[:layers]

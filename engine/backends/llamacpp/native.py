@@ -18,7 +18,7 @@ import psutil
 
 log = logging.getLogger(__name__)
 
-_ERROR = 3  # GGML_LOG_LEVEL_ERROR
+_ERROR = 4  # GGML_LOG_LEVEL_ERROR
 _complaints: deque[str] = deque(maxlen=8)  # what the library said last of what went wrong
 _lock = threading.Lock()
 _is_ready = False

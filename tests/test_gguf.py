@@ -190,6 +190,20 @@ def test_a_text_model_named_as_projector_is_refused(shelf):
         validate(shelf)
 
 
+@pytest.mark.parametrize(
+    ("name", "spoilt"),
+    [
+        ("tiny.gguf", b"blk.1.ffn_up"),
+        ("mmproj-tiny.gguf", b"mm.2.weight"),
+        ("mmproj-tiny.gguf", b"v.patch_embd"),
+    ],
+)
+def test_what_native_code_refuses_or_dies_of_is_found_out_in_another_process(shelf, name, spoilt):
+    spoil(shelf / name, lambda data: put(data.index(spoilt), b"x")(data))
+    with pytest.raises(ModelError, match=r"tiny\.gguf cannot be loaded"):
+        validate(shelf)
+
+
 def test_a_file_that_went_away_is_named(shelf):
     entry = models(shelf)["tiny"]
     (shelf / "tiny.gguf").unlink()

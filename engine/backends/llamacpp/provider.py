@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.backends.base import Backend, LoadPlan, LoadProgress, ModelEntry
 from engine.backends.llamacpp.checks import check
 from engine.backends.llamacpp.shelf import ShelvedModel, model_at, shelved_models
+from engine.backends.llamacpp.trial import survive
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError
 from engine.settings import LoadOptions
@@ -45,6 +46,7 @@ class LlamaCppProvider:
 
         native.prepare()
         checked = check(shelved, native.known_architectures())
+        survive(checked)
         needed = checked.resident_bytes(checked.context_length(options.n_ctx))
         return LoadPlan(checked.digest, int(needed * _ROOM_TO_WORK), native.free_bytes())
 

@@ -1,6 +1,6 @@
 """One loaded GGUF model, meeting the port: it answers conversations and looks at frames."""
 
-import logging
+import gc
 from collections.abc import Iterator, Sequence
 
 import llama_cpp.llama_cpp as lib
@@ -30,8 +30,6 @@ from engine.backends.llamacpp.vocabulary import Vocabulary
 from engine.cancel import CancelToken
 from engine.errors import HavenError, ModelError
 from engine.settings import GenerationSettings, LoadOptions
-
-log = logging.getLogger(__name__)
 
 
 class LlamaCppBackend:
@@ -91,6 +89,7 @@ class LlamaCppBackend:
         self._sequences.close()
         self._loaded.close()
         del self._prompts, self._answerer, self._looker
+        gc.collect()  # what was kept of prompts goes round in circles
         native.give_memory_back()
 
 

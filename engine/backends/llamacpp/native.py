@@ -4,7 +4,6 @@ Knows the machine and llama.cpp's process-wide state; nothing of any one model.
 """
 
 import ctypes
-import gc
 import logging
 import os
 import sys
@@ -96,7 +95,6 @@ def known_architectures() -> frozenset[str]:
 
 def give_memory_back() -> None:
     """Hand what was freed back to the system, which the C library would otherwise keep."""
-    gc.collect()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl has not
         if trim is not None:

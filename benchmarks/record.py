@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-LIBRARIES = ("gradio", "torch", "transformers", "av", "opencv-python", "peewee")
+LIBRARIES = ("gradio", "torch", "transformers", "av", "opencv-python", "peewee", "llama-cpp-python")
 
 
 def machine() -> dict[str, Any]:

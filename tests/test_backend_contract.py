@@ -17,6 +17,7 @@ from tests.fixtures.colours import COLOURS
 FIXTURES = Path(__file__).parent / "fixtures"
 BACKENDS = {
     "builtin": "scene-facts",
+    "llamacpp": "tiny",
     "ollama": ollama_server.SEEING,
     "openai": llama_server.ALIAS,
     "transformers": "tiny_model",
@@ -39,19 +40,26 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def entry(provider_id: str) -> ModelEntry:
-    return next(e for e in provider(provider_id).models(FIXTURES) if e.name == BACKENDS[provider_id])
+@pytest.fixture(scope="module")
+def shelves(gguf_shelf: Path) -> dict[str, Path]:
+    """Where the model of each provider lies."""
+    return {provider_id: gguf_shelf if provider_id == "llamacpp" else FIXTURES for provider_id in BACKENDS}
 
 
-def load(provider_id: str) -> Backend:
+def entry(provider_id: str, shelves: dict[str, Path]) -> ModelEntry:
+    models = provider(provider_id).models(shelves[provider_id])
+    return next(e for e in models if e.name == BACKENDS[provider_id])
+
+
+def load(provider_id: str, shelves: dict[str, Path]) -> Backend:
     return provider(provider_id).load(
-        entry(provider_id), LoadOptions(), lambda share, what: None, CancelToken()
+        entry(provider_id, shelves), LoadOptions(), lambda share, what: None, CancelToken()
     )
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))
-def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    loaded = load(request.param)
+def backend(request: pytest.FixtureRequest, shelves: dict[str, Path]) -> Iterator[Backend]:
+    loaded = load(request.param, shelves)
     yield loaded
     loaded.close()
 
@@ -80,18 +88,18 @@ def test_info_says_what_it_is(backend):
     assert info.memory_bytes >= 0 and info.context_length >= 0
 
 
-def test_what_validating_found_is_what_was_loaded(backend):
-    plan = provider(backend.info.provider).validate(entry(backend.info.provider), LoadOptions())
+def test_what_validating_found_is_what_was_loaded(backend, shelves):
+    plan = provider(backend.info.provider).validate(entry(backend.info.provider, shelves), LoadOptions())
     assert plan.digest == backend.info.digest
     assert plan.free_bytes > 0
     assert plan.memory_bytes >= backend.info.memory_bytes
 
 
-def test_loading_tells_progress_that_only_grows_and_ends_at_one():
+def test_loading_tells_progress_that_only_grows_and_ends_at_one(shelves):
     for provider_id in BACKENDS:
         told: list[float] = []
         loaded = provider(provider_id).load(
-            entry(provider_id),
+            entry(provider_id, shelves),
             LoadOptions(),
             lambda share, what, told=told: told.append(share),
             CancelToken(),
@@ -102,11 +110,13 @@ def test_loading_tells_progress_that_only_grows_and_ends_at_one():
 
 
 @pytest.mark.parametrize("provider_id", BACKENDS)
-def test_loading_that_is_cancelled_before_it_begins_is_refused(provider_id):
+def test_loading_that_is_cancelled_before_it_begins_is_refused(provider_id, shelves):
     cancel = CancelToken()
     cancel.cancel()
     with pytest.raises(Cancelled):
-        provider(provider_id).load(entry(provider_id), LoadOptions(), lambda share, what: None, cancel)
+        provider(provider_id).load(
+            entry(provider_id, shelves), LoadOptions(), lambda share, what: None, cancel
+        )
 
 
 def test_each_frame_has_one_answer_in_order(backend):

@@ -7,6 +7,7 @@ from engine.errors import InvalidInput
 
 _PLACES = {
     "builtin": ("engine.backends.builtin", "BuiltinProvider"),
+    "llamacpp": ("engine.backends.llamacpp", "LlamaCppProvider"),
     "transformers": ("engine.backends.transformers", "TransformersProvider"),
     "ollama": ("engine.backends.ollama", "OllamaProvider"),
     "openai": ("engine.backends.openai", "OpenAIProvider"),

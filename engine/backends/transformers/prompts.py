@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from engine.backends.base import Message, Picture
+from engine.backends.system_turn import without_system
 from engine.errors import ModelError
 
 Conversation = list[dict[str, Any]]
@@ -33,7 +34,7 @@ class Prompts:
         try:
             return self._tensors([[_turn(message) for message in messages]])
         except TemplateError as error:
-            folded = _without_system(messages)
+            folded = without_system(messages)
             if len(folded) == len(messages):
                 raise ModelError(f"The model's chat template refuses this conversation: {error}.") from error
         return self.of_messages(folded)
@@ -77,13 +78,3 @@ def _turn(message: Message) -> dict[str, Any]:
 def _said(role: str, text: str, images: Sequence[Image.Image]) -> dict[str, Any]:
     pictures = [{"type": "image", "image": image} for image in images]
     return {"role": role, "content": [*pictures, {"type": "text", "text": text}]}
-
-
-def _without_system(messages: Sequence[Message]) -> list[Message]:
-    """For templates that know no system turn: its text goes before the first one that is none."""
-    instructions = [message.text for message in messages if message.role == "system"]
-    rest = [message for message in messages if message.role != "system"]
-    if not instructions or not rest:
-        return rest
-    first = rest[0]
-    return [Message(first.role, "\n\n".join([*instructions, first.text]), first.images), *rest[1:]]

@@ -1,0 +1,80 @@
+"""Looking at frames: a caption each, and for every tag the probability of yes.
+
+What all frames share is read once and kept from frame to frame; a frame's picture is read once, and each
+question about it goes on from there. Knows no videos and no times.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from engine.backends.base import Frame, FrameAnswer, FrameTask
+from engine.backends.llamacpp.prompts import Prompts
+from engine.backends.llamacpp.sequences import FRAMES, Sequences
+from engine.backends.llamacpp.units import Unit, in_common
+from engine.backends.llamacpp.vocabulary import Vocabulary, written
+from engine.backends.yesno import yes_no_tokens
+from engine.cancel import CancelToken
+from engine.errors import ModelError
+from engine.video.tags import question
+
+
+class Looker:
+    """Asks one model about frames."""
+
+    def __init__(self, vocabulary: Vocabulary, prompts: Prompts, sequences: Sequences) -> None:
+        """Raises: ModelError for a model that cannot say yes and no."""
+        self._vocabulary, self._prompts, self._sequences = vocabulary, prompts, sequences
+        self._yes, self._no = map(np.array, yes_no_tokens(vocabulary.tokens))
+
+    def answers(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
+        """One answer per frame, in order. Raises: Cancelled."""
+        for frame in frames:
+            cancel.raise_if_cancelled()
+            try:
+                asked = bool(task.prompt or task.tags)
+                picture = self._prompts.of_picture(frame.picture) if asked else []
+                caption = self._caption(picture, task, cancel) if task.prompt else ""
+                tags = self._tags(picture, task.tags, cancel) if task.tags else {}
+            except ModelError as error:
+                yield FrameAnswer("failed", dict.fromkeys(task.tags), error=str(error))
+            else:
+                yield FrameAnswer("answered", tags, caption)
+
+    def _caption(self, picture: list[Unit], task: FrameTask, cancel: CancelToken) -> str:
+        """Greedy. Raises: ModelError, Cancelled."""
+        before, behind = self._prompts.around_picture(task.prompt)
+        self._sequences.hold(FRAMES, [*before, *picture, *behind], cancel, afresh=1)
+        answer: list[int] = []
+        while len(answer) < task.max_new_tokens:
+            token = int(self._sequences.logits().argmax())
+            if self._vocabulary.is_end(token):
+                break
+            answer.append(token)
+            if len(answer) < task.max_new_tokens:
+                self._sequences.append(FRAMES, token, cancel)
+        return written(self._vocabulary, answer)
+
+    def _tags(self, picture: list[Unit], tags: Sequence[str], cancel: CancelToken) -> dict[str, float | None]:
+        """The probability of yes for every tag. Raises: ModelError, Cancelled."""
+        around = [self._prompts.around_picture(question(tag)) for tag in tags]
+        before = around[0][0]
+        tails = [behind for _, behind in around]
+        shared = tails[0][: min(len(tail) - 1 for tail in tails)]
+        for tail in tails:
+            shared = shared[: in_common(shared, tail)]
+        self._sequences.hold(FRAMES, [*before, *picture, *shared], cancel)
+        own = [tail[len(shared) :] for tail in tails]
+        logits = self._sequences.branches(FRAMES, own, cancel)
+        return dict(zip(tags, map(self._probability, logits), strict=True))
+
+    def _probability(self, logits: np.ndarray) -> float:
+        """p(yes) / (p(yes) + p(no)), each summed over the ways to write the word."""
+        yes, no = _log_sum(logits[self._yes]), _log_sum(logits[self._no])
+        return float(1 / (1 + np.exp(np.clip(no - yes, -700, 700))))
+
+
+def _log_sum(scores: np.ndarray) -> float:
+    exact = scores.astype(np.float64)
+    largest = exact.max()
+    return float(largest + np.log(np.exp(exact - largest).sum()))

@@ -1,0 +1,28 @@
+"""Which tokens begin a yes, and which a no. Knows no library, only what turns text to tokens."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from engine.errors import ModelError
+
+_YES = ("yes", "Yes", "YES", " yes", " Yes", " YES")
+_NO = ("no", "No", "NO", " no", " No", " NO")
+
+
+def yes_no_tokens(encode: Callable[[str], Sequence[int]]) -> tuple[list[int], list[int]]:
+    """The tokens of yes and those of no, in order; `encode` adds no special tokens.
+
+    Of the ways to write a word, those that are one token count; only where none is, the first tokens
+    do. A token that could begin both words counts for neither.
+
+    Raises: ModelError for a vocabulary that cannot tell the two words apart.
+    """
+    yes, no = _beginnings(encode, _YES), _beginnings(encode, _NO)
+    if not yes - no or not no - yes:
+        raise ModelError("The model's vocabulary cannot tell yes from no, so it cannot answer tags.")
+    return sorted(yes - no), sorted(no - yes)
+
+
+def _beginnings(encode: Callable[[str], Sequence[int]], words: Iterable[str]) -> set[int]:
+    written = [encode(word) for word in words]
+    whole = {tokens[0] for tokens in written if len(tokens) == 1}
+    return whole or {tokens[0] for tokens in written if tokens}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from engine.backends.base import Finished, Message, TextDelta, Usage
 from engine.backends.transformers.decoding import Detokenizer, decode, end_tokens
@@ -24,15 +24,9 @@ class Answerer:
     """Lets one model write."""
 
     def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        prompts: Prompts,
-        interrupt: Interrupt,
-        context_length: int,
+        self, model: PreTrainedModel, prompts: Prompts, interrupt: Interrupt, context_length: int
     ) -> None:
-        self._model, self._tokenizer = model, tokenizer
-        self._prompts, self._interrupt = prompts, interrupt
+        self._model, self._prompts, self._interrupt = model, prompts, interrupt
         self._context_length = context_length
         self._ends = end_tokens(model)
 
@@ -66,7 +60,7 @@ class Answerer:
         inputs = self._prompts.of_messages(messages)
         count.read = inputs["input_ids"].shape[1]
         settings = self._within_context(settings, count.read)
-        text = Detokenizer(self._tokenizer)
+        text = Detokenizer(self._prompts.tokenizer)
         begun = False
         for (token,) in decode(self._model, self._interrupt, inputs, settings, cancel):
             if token in self._ends:

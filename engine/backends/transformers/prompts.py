@@ -29,6 +29,7 @@ class Prompts:
         self._device, self._dtype = device, dtype
         self.sees = not isinstance(reader, PreTrainedTokenizerBase)
         self.tokenizer: PreTrainedTokenizerBase = reader.tokenizer if self.sees else reader
+        self.image_token: int | None = getattr(reader, "image_token_id", None)
         self.tokenizer.padding_side = "left"  # so that the next token of each row is behind its last
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token

@@ -52,7 +52,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _read(kind: type, name: str, folder: Path) -> Any:
+def _read(kind: Any, name: str, folder: Path) -> Any:
     library_log.set_verbosity_error()  # its notices are about code; what matters to a person is raised here
     try:
         return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

@@ -16,9 +16,7 @@ from engine.backends.base import Message, Picture
 from engine.errors import ModelError
 
 Conversation = list[dict[str, Any]]
-Reader = (
-    ProcessorMixin | PreTrainedTokenizerBase
-)  # what came with a model that sees, and with one that doesn't
+Reader: TypeAlias = ProcessorMixin | PreTrainedTokenizerBase  # of a model that sees, of one that does not
 
 
 class Prompts:

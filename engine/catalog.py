@@ -15,7 +15,10 @@ from engine.errors import ModelError
 CONFIG = "config.json"
 _CACHE_PREFIX = "models--"
 _SEES = ("vision_config", "vision_tower", "mm_vision_tower", "vision_encoder", "visual")
-_WRITES = ("ForConditionalGeneration", "ForCausalLM", "ForVision2Seq", "LMHeadModel")
+_HEARS = ("audio_config", "speech_config")
+_WRITES_TEXT = ("ForCausalLM", "LMHeadModel")
+_WRITES = ("ForConditionalGeneration", "ForVision2Seq", *_WRITES_TEXT)
+_TEMPLATE, _TOKENIZER = "chat_template.jinja", "tokenizer_config.json"
 
 
 @dataclass(frozen=True)
@@ -65,18 +68,10 @@ def cache_folders(cache: Path | None = None) -> list[ModelFolder]:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The model's configuration. Raises: ModelError, naming the file, when it is missing or damaged."""
-    path = folder / CONFIG
     try:
-        config = json.loads(path.read_bytes())
+        return _read_object(folder / CONFIG)
     except FileNotFoundError:
         raise ModelError(f"{folder} has no {CONFIG}. Pick the folder that holds the model's files.") from None
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON ({error}). Download the model again.") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{path} holds no configuration. Download the model again.")
-    return config
 
 
 def sees_and_writes(config: Mapping[str, Any]) -> bool:
@@ -84,6 +79,39 @@ def sees_and_writes(config: Mapping[str, Any]) -> bool:
     names = config.get("architectures")
     writes = any(str(name).endswith(_WRITES) for name in names) if isinstance(names, list) else True
     return writes and any(config.get(key) for key in _SEES)
+
+
+def only_writes(config: Mapping[str, Any]) -> bool:
+    """Whether the configuration is that of a language model that reads nothing but text."""
+    names = config.get("architectures")
+    if not isinstance(names, list) or any(config.get(key) for key in (*_SEES, *_HEARS)):
+        return False
+    return any(str(name).endswith(_WRITES_TEXT) for name in names)
+
+
+def has_chat_template(folder: Path) -> bool:
+    """Whether the tokenizer in `folder` says how a conversation is written. Raises: ModelError."""
+    if (folder / _TEMPLATE).is_file():
+        return True
+    try:
+        return bool(_read_object(folder / _TOKENIZER).get("chat_template"))
+    except FileNotFoundError:
+        return False
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Raises: ModelError, naming the file; FileNotFoundError."""
+    try:
+        config = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is not valid JSON ({error}). Download the model again.") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path} holds no configuration. Download the model again.")
+    return config
 
 
 def _default_cache() -> Path:

@@ -112,6 +112,39 @@ def test_a_configuration_says_whether_its_model_sees_and_writes(config, sees):
     assert catalog.sees_and_writes(config) is sees
 
 
+@pytest.mark.parametrize(
+    ("config", "writes"),
+    [
+        ({"architectures": ["LlamaForCausalLM"]}, True),
+        ({"architectures": ["GPT2LMHeadModel"]}, True),
+        ({"architectures": ["LlavaLlamaForCausalLM"], "mm_vision_tower": "clip"}, False),
+        ({"architectures": ["SpeechForCausalLM"], "audio_config": {"a": 1}}, False),
+        ({"architectures": ["T5ForConditionalGeneration"]}, False),
+        ({"architectures": ["LlamaForSequenceClassification"]}, False),
+        ({"architectures": "odd"}, False),
+        ({}, False),
+        (SEEING, False),
+    ],
+)
+def test_a_configuration_says_whether_its_model_reads_text_alone(config, writes):
+    assert catalog.only_writes(config) is writes
+
+
+@pytest.mark.parametrize(
+    ("files", "has"),
+    [
+        ({}, False),
+        ({"chat_template.jinja": "{{ messages }}"}, True),
+        ({"tokenizer_config.json": '{"chat_template": "{{ messages }}"}'}, True),
+        ({"tokenizer_config.json": '{"chat_template": null}'}, False),
+    ],
+)
+def test_a_chat_template_is_found_in_both_its_places(tmp_path, files, has):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert catalog.has_chat_template(tmp_path) is has
+
+
 @pytest.mark.parametrize("content", [b"{", b"[1, 2]", b"\xff\xfe", b""])
 def test_a_broken_configuration_is_refused_by_name(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)

@@ -1,4 +1,4 @@
-"""Vision-language models through Hugging Face transformers. Torch is imported when one is checked."""
+"""Language models through Hugging Face transformers. Torch is imported when one is checked."""
 
 from engine.backends.transformers.provider import TransformersProvider
 

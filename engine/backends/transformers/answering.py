@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from engine.backends.base import Finished, Message, TextDelta, Usage
 from engine.backends.transformers.decoding import Detokenizer, decode, end_tokens
+from engine.backends.transformers.following import KeptConversation
 from engine.backends.transformers.interrupt import Interrupt
 from engine.backends.transformers.loading import explain
 from engine.backends.transformers.prompts import Prompts
@@ -21,18 +22,13 @@ log = logging.getLogger(__name__)
 
 
 class Answerer:
-    """Lets one model write."""
+    """Lets one model write. What a follow-up turn shares with the turn before it is computed once."""
 
     def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        prompts: Prompts,
-        interrupt: Interrupt,
-        context_length: int,
+        self, model: PreTrainedModel, prompts: Prompts, interrupt: Interrupt, context_length: int
     ) -> None:
-        self._model, self._tokenizer = model, tokenizer
-        self._prompts, self._interrupt = prompts, interrupt
+        self._model, self._prompts, self._interrupt = model, prompts, interrupt
+        self._kept = KeptConversation(model, prompts.image_token)
         self._context_length = context_length
         self._ends = end_tokens(model)
 
@@ -51,6 +47,7 @@ class Answerer:
         except HavenError:
             raise
         except Exception as error:  # whatever the code of a model raises at what it was given
+            self._kept.drop()  # it may have failed between two halves of a change to the cache
             log.warning("answering", exc_info=True)
             raise explain(error) from error
         yield Finished(count.reason, Usage(count.read, count.written, time.perf_counter() - began))
@@ -66,9 +63,12 @@ class Answerer:
         inputs = self._prompts.of_messages(messages)
         count.read = inputs["input_ids"].shape[1]
         settings = self._within_context(settings, count.read)
-        text = Detokenizer(self._tokenizer)
+        pictures = [picture for message in messages for picture in message.images]
+        resumed = self._kept.resume(inputs, pictures)
+        text = Detokenizer(self._prompts.tokenizer)
         begun = False
-        for (token,) in decode(self._model, self._interrupt, inputs, settings, cancel):
+        for (token,) in decode(self._model, self._interrupt, resumed, settings, cancel):
+            self._kept.wrote(token)
             if token in self._ends:
                 count.reason = "stop"
                 break

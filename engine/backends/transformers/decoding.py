@@ -28,14 +28,15 @@ _LONGEST_HELD = 12  # tokens that may wait for the rest of a character before th
 def decode(
     model: PreTrainedModel,
     interrupt: Interrupt,
-    inputs: Mapping[str, torch.Tensor],
+    inputs: Mapping[str, Any],
     settings: GenerationSettings,
     cancel: CancelToken,
 ) -> Iterator[list[int]]:
     """The next token of every row, `max_new_tokens` times; where an answer ends is for the caller to see.
 
     Args:
-        inputs: what the processor made; `input_ids` is (rows, tokens), padded on the left.
+        inputs: what the processor made; `input_ids` is (rows, tokens), padded on the left. With
+            `past_key_values`, the cache of their first tokens, only the others are computed.
 
     Raises: Cancelled, once the computing has stopped.
     """
@@ -81,10 +82,13 @@ def _each_token(
     **state: Any,
 ) -> Iterator[list[int]]:
     """Called by `generate()` in the place of its own loop; `state` is what the model carries along."""
-    length = None  # the whole prompt first, then one token a step
+    cache = state.get("past_key_values")
+    known = 0 if cache is None else cache.get_seq_length()
+    length = input_ids.shape[1] - known if known else None  # what is new of the prompt, then a token a step
+    first = True
     while True:
         fresh = model.prepare_inputs_for_generation(
-            input_ids, next_sequence_length=length, is_first_iteration=length is None, **state
+            input_ids, next_sequence_length=length, is_first_iteration=first, **state
         )
         outputs = model(**fresh, return_dict=True)
         state = model._update_model_kwargs_for_generation(outputs, state)
@@ -92,7 +96,7 @@ def _each_token(
         del outputs, fresh  # the logits of a prompt are large
         token = _choose(logits_processor(input_ids, logits), chance)
         input_ids = torch.cat([input_ids, token], dim=-1)
-        length = 1
+        length, first = 1, False
         yield token[:, 0].tolist()
 
 

@@ -13,7 +13,15 @@ from typing import Any
 import torch
 import transformers
 from torch.nn.modules.module import register_module_module_registration_hook
-from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ProcessorMixin,
+)
 from transformers.utils import logging as library_log
 
 from engine.backends.base import LoadProgress
@@ -27,35 +35,52 @@ _hook_lock = threading.Lock()
 
 
 def load_processor(folder: Path) -> ProcessorMixin:
-    """The processor that came with the model. Raises: ModelError."""
-    library_log.set_verbosity_error()  # its notices are about code; what matters to a person is raised here
-    try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # a library's own types among them
-        raise ModelError(f"The processor of {folder} cannot be loaded: {_first_line(error)}") from error
+    """The processor that came with a model that sees. Raises: ModelError."""
+    processor = _read(AutoProcessor, "processor", folder)
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise ModelError(f"{folder} has no image processor: it cannot be given pictures. Download it again.")
     if not getattr(processor, "chat_template", None):
         processor.chat_template = processor.tokenizer.chat_template
-    if not processor.chat_template:
-        raise ModelError(f"{folder} has no chat template, so it cannot be asked anything. Pick a chat model.")
+    _refuse_no_template(folder, processor)
     return processor
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer that came with a text-only model. Raises: ModelError."""
+    tokenizer = _read(AutoTokenizer, "tokenizer", folder)
+    _refuse_no_template(folder, tokenizer)
+    return tokenizer
+
+
+def _read(kind: Any, name: str, folder: Path) -> Any:
+    library_log.set_verbosity_error()  # its notices are about code; what matters to a person is raised here
+    try:
+        return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # a library's own types among them
+        raise ModelError(f"The {name} of {folder} cannot be loaded: {_first_line(error)}") from error
+
+
+def _refuse_no_template(folder: Path, reader: ProcessorMixin | PreTrainedTokenizerBase) -> None:
+    if not getattr(reader, "chat_template", None):
+        raise ModelError(f"{folder} has no chat template, so it cannot be asked anything. Pick a chat model.")
 
 
 def load_model(
     folder: Path,
+    sees: bool,
     checkpoint: Checkpoint,
     placement: Placement,
     options: LoadOptions,
     progress: LoadProgress,
     cancel: CancelToken,
 ) -> PreTrainedModel:
-    """The model in evaluation mode, its weights where `placement` says.
+    """The model in evaluation mode, with what it `sees` with if it does, its weights where `placement` says.
 
     Raises: ModelError; Cancelled; MemoryError and torch's own errors when memory runs out.
     """
+    kind = AutoModelForImageTextToText if sees else AutoModelForCausalLM
     with _watched(checkpoint, progress, cancel):
-        model, found = AutoModelForImageTextToText.from_pretrained(
+        model, found = kind.from_pretrained(
             folder,
             local_files_only=True,
             trust_remote_code=False,

@@ -7,7 +7,7 @@ through the model together. Knows no videos and no times.
 import logging
 from collections.abc import Iterator, Sequence
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from engine.backends.base import Frame, FrameAnswer, FrameTask, Picture
 from engine.backends.transformers.decoding import decode, end_tokens, first_logits
@@ -29,15 +29,13 @@ class Looker:
     def __init__(
         self,
         model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
         prompts: Prompts,
         interrupt: Interrupt,
         tokens_at_once: int,
     ) -> None:
-        self._model, self._tokenizer = model, tokenizer
-        self._prompts, self._interrupt = prompts, interrupt
+        self._model, self._prompts, self._interrupt = model, prompts, interrupt
         self._tokens_at_once = tokens_at_once
-        self._yes_no = YesNo(tokenizer)
+        self._yes_no = YesNo(prompts.tokenizer)
         self._ends = end_tokens(model)
 
     def answers(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
@@ -79,7 +77,7 @@ class Looker:
                 texts[row].append(step[row])
             if not writing:
                 break
-        return [self._tokenizer.decode(text, skip_special_tokens=True).strip() for text in texts]
+        return [self._prompts.tokenizer.decode(text, skip_special_tokens=True).strip() for text in texts]
 
     def _tags(self, picture: Picture, tags: Sequence[str], cancel: CancelToken) -> dict[str, float | None]:
         """The probability of yes for every tag. Raises: ModelError, Cancelled."""

@@ -1,4 +1,4 @@
-"""One loaded vision-language model, meeting the port: it answers conversations and looks at frames."""
+"""One loaded model, meeting the port: it answers conversations and, where it sees, looks at frames."""
 
 import gc
 import logging
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedModel, ProcessorMixin
+from transformers import PreTrainedModel
 
 from engine.backends.base import (
     BackendInfo,
@@ -23,11 +23,11 @@ from engine.backends.transformers import devices
 from engine.backends.transformers.answering import Answerer
 from engine.backends.transformers.checkpoint import open_checkpoint
 from engine.backends.transformers.interrupt import Interrupt
-from engine.backends.transformers.loading import explain, load_model, load_processor
+from engine.backends.transformers.loading import explain, load_model, load_processor, load_tokenizer
 from engine.backends.transformers.looking import Looker
-from engine.backends.transformers.prompts import Prompts
+from engine.backends.transformers.prompts import Prompts, Reader
 from engine.cancel import CancelToken
-from engine.catalog import read_config
+from engine.catalog import read_config, sees_and_writes
 from engine.errors import HavenError, ModelError
 from engine.settings import GenerationSettings, LoadOptions
 
@@ -44,18 +44,18 @@ class TransformersBackend:
     def __init__(
         self,
         model: PreTrainedModel,
-        processor: ProcessorMixin,
+        reader: Reader,
         placement: devices.Placement,
         info: BackendInfo,
     ) -> None:
         """Raises: ModelError when the model cannot be asked what a backend is asked."""
         self._info = info
         self._model = model
-        self._prompts = Prompts(processor, model.device, placement.dtype)
-        interrupt = Interrupt(model, placement)
-        shared = (model, processor.tokenizer, self._prompts, interrupt)
+        self._prompts = Prompts(reader, model.device, placement.dtype)
+        shared = (model, self._prompts, Interrupt(model, placement))
         self._answerer = Answerer(*shared, info.context_length)
-        self._looker = Looker(*shared, _CPU_TOKENS if placement.device.type == "cpu" else _GPU_TOKENS)
+        at_once = _CPU_TOKENS if placement.device.type == "cpu" else _GPU_TOKENS
+        self._looker = Looker(*shared, at_once) if info.vision else None
 
     @property
     def info(self) -> BackendInfo:
@@ -70,6 +70,10 @@ class TransformersBackend:
     def look(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
         """As the port says; at most `info.batch_size` captions are written together."""
         cancel.raise_if_cancelled()
+        if self._looker is None:
+            error = f"{self._info.model} does not see pictures. Load a model that does."
+            yield from (FrameAnswer("failed", dict.fromkeys(task.tags), error=error) for _ in frames)
+            return
         for start in range(0, len(frames), self._info.batch_size):
             batch = frames[start : start + self._info.batch_size]
             yield from self._looker.answers(batch, task, cancel)
@@ -82,6 +86,9 @@ class TransformersBackend:
         one_token = GenerationSettings(max_new_tokens=1, temperature=0)
         for _ in self.stream([Message("user", "Hi")], one_token, cancel):
             pass
+        if not self._info.vision:
+            cancel.raise_if_cancelled()
+            return
         grey = Frame(0, 0, np.full((64, 64, 3), 128, np.uint8))
         for answer in self.look([grey], FrameTask(("grey",), "Hi", max_new_tokens=1), cancel):
             if answer.state == "failed":
@@ -117,26 +124,28 @@ def _load(
 ) -> TransformersBackend:
     placement = devices.place(options)
     checkpoint = open_checkpoint(folder)
-    progress(0.0, "Reading tokenizer and processor.")
-    processor = load_processor(folder)
+    config = read_config(folder)
+    sees = sees_and_writes(config)
+    progress(0.0, "Reading tokenizer and processor." if sees else "Reading the tokenizer.")
+    reader = load_processor(folder) if sees else load_tokenizer(folder)
     cancel.raise_if_cancelled()
-    model = load_model(folder, checkpoint, placement, options, progress, cancel)
+    model = load_model(folder, sees, checkpoint, placement, options, progress, cancel)
     info = BackendInfo(
         provider="transformers",
         model=name,
-        digest=checkpoint.digest(read_config(folder)),
-        vision=True,
-        context_length=_context_length(model, processor, options),
+        digest=checkpoint.digest(config),
+        vision=sees,
+        context_length=_context_length(model, reader, options),
         memory_bytes=model.get_memory_footprint(),
         batch_size=_CPU_FRAMES if placement.device.type == "cpu" else _GPU_FRAMES,
         load_options=options.as_dict(),
     )
     progress(1.0, f"{name} is in memory.")
-    return TransformersBackend(model, processor, placement, info)
+    return TransformersBackend(model, reader, placement, info)
 
 
-def _context_length(model: PreTrainedModel, processor: ProcessorMixin, options: LoadOptions) -> int:
+def _context_length(model: PreTrainedModel, reader: Reader, options: LoadOptions) -> int:
     """What the model was made for, less where less was asked for. In tokens."""
     made_for = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    made_for = made_for or processor.tokenizer.model_max_length
+    made_for = made_for or getattr(reader, "tokenizer", reader).model_max_length
     return min(made_for, options.n_ctx or made_for)

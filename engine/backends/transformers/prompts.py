@@ -1,38 +1,50 @@
 """Putting messages and pictures as the tensors that a model reads.
 
-The chat template and the processor that came with the model decide how. Knows nothing of how the model
-answers.
+The chat template and the processor (or, where the model reads text only, the tokenizer) that came with the
+model decide how. Knows nothing of how the model answers.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from jinja2 import TemplateError
 from PIL import Image
-from transformers import ProcessorMixin
+from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 from engine.backends.base import Message, Picture
 from engine.backends.system_turn import without_system
 from engine.errors import ModelError
 
 Conversation = list[dict[str, Any]]
+Reader: TypeAlias = ProcessorMixin | PreTrainedTokenizerBase  # of a model that sees, of one that does not
 
 
 class Prompts:
-    """What the processor makes of conversations."""
+    """What the model's processor or tokenizer makes of conversations."""
 
-    def __init__(self, processor: ProcessorMixin, device: torch.device, dtype: torch.dtype) -> None:
-        self._processor = processor
+    def __init__(self, reader: Reader, device: torch.device, dtype: torch.dtype) -> None:
+        self._reader = reader
         self._device, self._dtype = device, dtype
-        processor.tokenizer.padding_side = "left"  # so that the next token of each row is behind its last
-        if processor.tokenizer.pad_token_id is None:
-            processor.tokenizer.pad_token = processor.tokenizer.eos_token
+        self.sees = not isinstance(reader, PreTrainedTokenizerBase)
+        self.tokenizer: PreTrainedTokenizerBase = reader.tokenizer if self.sees else reader
+        self.image_token: int | None = getattr(reader, "image_token_id", None)
+        self.tokenizer.padding_side = "left"  # so that the next token of each row is behind its last
+        if self.tokenizer.pad_token_id is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
 
     def of_messages(self, messages: Sequence[Message]) -> dict[str, torch.Tensor]:
-        """One row for one conversation. Raises: ModelError when the template refuses it."""
+        """One row for one conversation.
+
+        Raises: ModelError when the template refuses it, or when there are pictures and the model sees none.
+        """
+        if not self.sees and any(message.images for message in messages):
+            raise ModelError(
+                "The model does not see pictures. Load one that does, or ask without the pictures."
+            )
+        turn = _turn if self.sees else _text_turn
         try:
-            return self._tensors([[_turn(message) for message in messages]])
+            return self._tensors([[turn(message) for message in messages]])
         except TemplateError as error:
             folded = without_system(messages)
             if len(folded) == len(messages):
@@ -55,14 +67,15 @@ class Prompts:
 
         Control tokens that a person typed are read as plain text: they close no turn, place no picture.
         """
-        made = self._processor.apply_chat_template(
+        padding = {"processor_kwargs": {"padding": True}} if self.sees else {"padding": True}
+        made = self._reader.apply_chat_template(
             conversations,
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
             sanitize_control_tokens=True,
-            processor_kwargs={"padding": True},
+            **padding,
         )
         return {name: self._moved(value) for name, value in made.items() if isinstance(value, torch.Tensor)}
 
@@ -73,6 +86,11 @@ class Prompts:
 
 def _turn(message: Message) -> dict[str, Any]:
     return _said(message.role, message.text, [Image.fromarray(picture) for picture in message.images])
+
+
+def _text_turn(message: Message) -> dict[str, Any]:
+    """The templates of text-only models know no blocks."""
+    return {"role": message.role, "content": message.text}
 
 
 def _said(role: str, text: str, images: Sequence[Image.Image]) -> dict[str, Any]:

@@ -10,7 +10,14 @@ from typing import Any
 from engine.backends.base import Backend, LoadPlan, LoadProgress, ModelEntry
 from engine.backends.transformers.checkpoint import Checkpoint, open_checkpoint
 from engine.cancel import CancelToken
-from engine.catalog import ModelFolder, model_folders, read_config, sees_and_writes
+from engine.catalog import (
+    ModelFolder,
+    has_chat_template,
+    model_folders,
+    only_writes,
+    read_config,
+    sees_and_writes,
+)
 from engine.errors import InvalidInput, ModelError
 from engine.settings import LoadOptions
 
@@ -20,7 +27,7 @@ _ROOM_TO_WORK = 1.1  # of the weights' size: cache, activations, and what is cop
 
 
 class TransformersProvider:
-    """Models that read pictures and answer in text, from the shelf and the Hugging Face cache."""
+    """Models that answer in text, whether they see or not, from the shelf and the Hugging Face cache."""
 
     id = "transformers"
     label = "Transformers"
@@ -33,7 +40,7 @@ class TransformersProvider:
         return f"{' and '.join(missing)} is not installed. Run: pip install -r requirements.txt"
 
     def models(self, shelf: Path) -> list[ModelEntry]:
-        """Every vision-language model that is there; one that cannot be loaded says why in its `detail`."""
+        """Every language model that is there; one that cannot be loaded says why in its `detail`."""
         entries = (_entry(folder) for folder in model_folders(shelf))
         return [entry for entry in entries if entry is not None]
 
@@ -42,6 +49,7 @@ class TransformersProvider:
         folder = _folder(entry)
         config = read_config(folder)
         checkpoint = open_checkpoint(folder)
+        _refuse_no_template(folder, config)
         _refuse_options(options)
         from engine.backends.transformers import devices
 
@@ -66,29 +74,33 @@ class TransformersProvider:
 
 def _entry(folder: ModelFolder) -> ModelEntry | None:
     """None for a folder that holds another kind of model."""
+    sees, size = True, 0
     try:
         config = read_config(folder.path)
-        if not sees_and_writes(config):
+        sees = sees_and_writes(config)
+        if not sees and not only_writes(config):
             return None
-        checkpoint = open_checkpoint(folder.path)
+        _refuse_no_template(folder.path, config)
+        size = open_checkpoint(folder.path).size_bytes
+        detail = f"{folder.home}: {folder.path}"
     except ModelError as error:
-        return ModelEntry(
-            folder.name, TransformersProvider.id, True, 0, f"Cannot be loaded. {error}", folder.path
-        )
-    return ModelEntry(
-        folder.name,
-        TransformersProvider.id,
-        True,
-        checkpoint.size_bytes,
-        f"{folder.home}: {folder.path}",
-        folder.path,
-    )
+        detail = f"Cannot be loaded. {error}"
+    return ModelEntry(folder.name, TransformersProvider.id, sees, size, detail, folder.path)
 
 
 def _folder(entry: ModelEntry) -> Path:
     if entry.location is None or not entry.location.is_dir():
         raise ModelError(f"There is no model folder {entry.location or entry.name}. Choose another model.")
     return entry.location
+
+
+def _refuse_no_template(folder: Path, config: dict[str, Any]) -> None:
+    """Raises: ModelError for a text-only model that was made to go on with a text, not to answer.
+
+    Where a model sees, its processor may have the template in places that only the library knows.
+    """
+    if not sees_and_writes(config) and not has_chat_template(folder):
+        raise ModelError(f"{folder} has no chat template, so it cannot be asked anything. Pick a chat model.")
 
 
 def _refuse_options(options: LoadOptions) -> None:
@@ -110,19 +122,24 @@ def _refuse_options(options: LoadOptions) -> None:
 
 def _refuse_unknown_code(folder: Path, config: dict[str, Any]) -> None:
     """Raises: ModelError for a kind of model that the installed transformers has no code for."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KNOWN
+    from transformers.models.auto import modeling_auto
 
-    kind = config.get("model_type")
-    if kind in KNOWN:
+    kind, sees = config.get("model_type"), sees_and_writes(config)
+    seeing, writing = (
+        modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+        modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    )
+    if kind in (seeing if sees else writing):
         return
     if config.get("auto_map"):
         raise ModelError(
             f"{folder} needs Python code of its own (auto_map in config.json), which is never run. "
             "Pick a model that transformers supports itself."
         )
+    what = "a model that sees pictures" if sees else "a language model"
     raise ModelError(
-        f"{folder} is of the kind {kind!r}, which the installed transformers cannot load as a model that "
-        "sees pictures. Update transformers, or pick another model."
+        f"{folder} is of the kind {kind!r}, which the installed transformers cannot load as {what}. "
+        "Update transformers, or pick another model."
     )
 
 

@@ -12,6 +12,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_BENCH := $(VENV)/.ready-bench
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench clean
@@ -40,7 +41,7 @@ check: $(READY_DEV)
 	@$(PY) -m mypy
 	@$(PY) -m pytest -q tests/test_imports.py
 
-bench: $(READY_DEV)
+bench: $(READY_BENCH)
 	@$(PY) -m benchmarks $(ARGS)
 
 clean:
@@ -66,4 +67,9 @@ $(READY): requirements.txt | $(PY)
 
 $(READY_DEV): requirements-dev.txt $(READY)
 	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+# Some peers have no wheel for every system; what is missing is left out, and said.
+$(READY_BENCH): benchmarks/requirements.txt $(READY_DEV)
+	@$(PIP) install -r benchmarks/requirements.txt || echo "Not every peer could be installed."
 	@touch $@

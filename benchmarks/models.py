@@ -4,9 +4,8 @@ parameters, which is made once and kept beside the benchmarks. Its answers mean 
 
 from pathlib import Path
 
-from tests.fixtures.random_model import make_random_model
-
 from benchmarks.server import ROOT
+from tests.fixtures.random_model import make_random_model
 
 TINY_MODEL = ROOT / "tests" / "fixtures" / "tiny_model"
 KEPT = Path(__file__).parent / ".cache" / "random-0.2b"

@@ -7,6 +7,7 @@ decide. Every verb may be called from any thread.
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -59,6 +60,7 @@ class Engine:
         self._thumbnails = Thumbnails(store.folder / "thumbnails")
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
         self.chats = Chats(store, self._slot, self.generation)
+        self._switching = threading.Lock()
         self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
         self._last_error = ""
         self._generation = GenerationSettings().changed(store.setting("generation", {}))
@@ -103,23 +105,25 @@ class Engine:
     ) -> SwitchRun:
         """Start to load a model; never raises: how it went is the last thing that the run says.
 
-        Without `options` the model is loaded with those that it was loaded with last.
+        Without `options` the model is loaded with those that it was loaded with last; an option that is
+        given as None is left to the backend again.
         """
-        kept = options or self._store.setting(_options_key(provider_id, model), {})
+        asked = options or self._store.setting(_options_key(provider_id, model), {})
+        kept = {name: value for name, value in asked.items() if value is not None}
         wanted = candidate(provider_id, model, kept, self._shelf)
 
         def persist(info: BackendInfo) -> None:
-            choice = {"provider": provider_id, "model": model, "options": dict(kept)}
-            self._store.set_setting("model", choice)
-            self._store.set_setting(_options_key(provider_id, model), dict(kept))
+            self._store.set_setting("model", {"provider": provider_id, "model": model, "options": kept})
+            self._store.set_setting(_options_key(provider_id, model), kept)
 
         def work(report: Report, cancel: CancelToken) -> SwitchFinished:
             result = self._slot.switch(wanted, cast(WhenBusy, when_busy), report, cancel, persist)
             self._after_switch(result)
             return result
 
-        run = SwitchRun(wanted.name, work)
-        self._switches = [*(r for r in self._switches if not r.wait(0)), run]
+        with self._switching:
+            run = SwitchRun(wanted.name, work)
+            self._switches = [*(r for r in self._switches if not r.wait(0)), run]
         return run
 
     def switch_progress(self) -> SwitchProgress | None:

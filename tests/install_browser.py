@@ -25,7 +25,10 @@ LOUD = """
 
 
 def find_browser() -> str | None:
-    """Path of a Chromium or Chrome that can be started; None where there is none."""
+    """Path of a Chromium or Chrome that can be started, `HAVEN_TEST_BROWSER` first; None without one."""
+    named = os.environ.get("HAVEN_TEST_BROWSER", "")
+    if os.path.exists(named):
+        return named
     on_path = next(filter(None, map(shutil.which, ON_PATH)), None)
     return on_path or next(filter(os.path.exists, ELSEWHERE), None) or _playwrights_own()
 

@@ -125,6 +125,15 @@ def test_an_unknown_option_is_refused_by_name(engine):
     assert not result.success and "colour" in result.message
 
 
+def test_options_are_kept_per_model_until_they_are_given_back(engine):
+    assert switched(engine, "transformers", "tiny", options={"dtype": "float32"}).success
+    engine.unload_model()
+    assert switched(engine, "transformers", "tiny").success
+    assert engine.backend_info().load_options == {"dtype": "float32"}
+    assert switched(engine, "transformers", "tiny", options={"dtype": None}).success
+    assert engine.backend_info().load_options == {}
+
+
 def test_model_and_settings_are_as_they_were_after_a_restart(tmp_path, shelf):
     first = opened(tmp_path, shelf)
     assert switched(first, "transformers", "tiny", options={"dtype": "float32"}).success

@@ -164,7 +164,7 @@ def test_an_upload_keeps_the_name_that_the_person_knows(house, monkeypatch, tmp_
 
 
 def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, clip):
-    asked = Asked("boat", "What?", 0.5, 1.0, 9.0, 7, True)
+    asked = Asked("boat", "What?", 0.5, "1", " 9,0 ", "7", True)
     shown, _, said = run(video.on_analyse_click(house, staged.as_json(), asked))
     request = next(given[1] for given in engine.asked if given[0] == "submit_video")
     assert (request.video, request.tags, request.prompt, request.codes) == (clip, ("boat",), "What?", True)
@@ -182,7 +182,8 @@ def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, cli
         (Asked(), "Say what to look for"),
         (Asked("boat", interval=None), "how many seconds"),
         (Asked("boat", interval=0), "interval must be"),
-        (Asked("boat", start=5, end=2), "must come after start"),
+        (Asked("boat", start="5", end="2"), "must come after start"),
+        (Asked("boat", end="soon"), "To must be a number"),
     ],
 )
 def test_analyse_says_what_is_missing(house, engine, staged, asked, said):
@@ -226,7 +227,7 @@ def test_a_page_that_opens_finds_the_running_job(house, job):
 
 def test_a_page_that_opens_goes_back_to_what_it_looked_at(house, engine, job, clip):
     engine.change(job.job_id, status="completed")
-    kept = ["boat", "What?", 0.5, None, None, None, False]
+    kept = ["boat", "What?", 0.5, "", "", "", False]
     shown, _, *fields = run(video.on_page_load(house, Staged(job=job.job_id).as_json(), kept))
     assert (Staged.from_json(shown).job, fields) == (job.job_id, kept)
     engine.delete_job(job.job_id)
@@ -267,7 +268,7 @@ def test_nothing_that_came_from_outside_becomes_markup(engine, clip):
     engine.work(job.job_id, 2, caption=EVIL, error=EVIL, thumbnail=EVIL, facts={"codes": [EVIL]})
     job = engine.change(job.job_id, video=EVIL, model=EVIL, error=EVIL)
     drawn = [
-        cards.frame_card(job.latest, job.tags),
+        cards.frame_card(job.latest, job),
         cards.job_list([job], 0.0),
         cards.totals(engine.job_result(job.job_id)),
         panels.run(job),
@@ -279,13 +280,11 @@ def test_nothing_that_came_from_outside_becomes_markup(engine, clip):
 
 def test_a_card_shows_the_tags_that_hold_and_the_state_in_words(engine, job):
     frame = engine.work(job.job_id).latest
-    assert '<span class="chip tag-0" title="boat: 90.0% sure">boat</span>' in cards.frame_card(
-        frame, job.tags
-    )
-    assert "sun" not in cards.frame_card(frame, job.tags)
-    unknown = cards.frame_card(replace(frame, tags={"boat": None}), job.tags)
+    assert '<span class="chip tag-0" title="boat: 90.0% sure">boat</span>' in cards.frame_card(frame, job)
+    assert "sun" not in cards.frame_card(frame, job)
+    unknown = cards.frame_card(replace(frame, tags={"boat": None}), job)
     assert "no clear answer" in unknown
-    failed = cards.frame_card(replace(frame, state="failed", error="It did not answer."), job.tags)
+    failed = cards.frame_card(replace(frame, state="failed", error="It did not answer."), job)
     assert ">failed<" in failed
     assert "It did not answer." in failed
     assert 'class="chip' not in failed
@@ -347,6 +346,7 @@ def test_thousands_of_frames_send_a_screenful(engine, job, monkeypatch):
         (wording.clock(15.2), "0:15.2"),
         (wording.clock(3723.04), "1:02:03.0"),
         (wording.clock(59.97), "1:00.0"),
+        (wording.clock(59.97, 2), "0:59.97"),
         (wording.length(23.6), "0:24"),
         (wording.duration(0.44), "0.4 s"),
         (wording.duration(125), "2 min 5 s"),

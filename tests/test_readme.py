@@ -21,9 +21,14 @@ def _examples() -> list[str]:
     return re.findall(r"```python\n(.*?)```", _scripting_section(), re.DOTALL)
 
 
+def _described() -> set[str]:
+    prose = re.sub(r"```.*?```", "", _scripting_section(), flags=re.DOTALL)
+    return set(re.findall(r"`/(\w+)", prose))
+
+
 def test_the_examples_run_as_one_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    numbered_video(tmp_path / VIDEO, constant(90, 30))
+    numbered_video(tmp_path / VIDEO, constant(3000, 30))
     script = "".join(_examples())
     assert ADDRESS in script
     assert VIDEO in script
@@ -31,14 +36,14 @@ def test_the_examples_run_as_one_script(tmp_path: Path, monkeypatch: pytest.Monk
     with running_haven(tmp_path / "data") as address:
         names: dict[str, object] = {}
         exec(compile(script.replace(ADDRESS, address), "README.md", "exec"), names)
+        offered = names["client"].view_api(return_format="dict")["named_endpoints"]
 
     assert names["result"]["job"]["job_id"] == names["job_id"]
     assert Path(str(names["path"])).exists()
+    assert {name.strip("/") for name in offered} == _described()
 
 
 def test_every_endpoint_that_is_described_has_an_example() -> None:
-    section = _scripting_section()
-    described = set(re.findall(r"`/(\w+)", re.sub(r"```.*?```", "", section, flags=re.DOTALL)))
     shown = set(re.findall(r'api_name="/(\w+)"', "".join(_examples())))
 
-    assert described == shown
+    assert _described() == shown

@@ -24,7 +24,7 @@ class Bar:
     load: gr.Button
     cancel: gr.Button
     chip: gr.HTML
-    question: gr.Group
+    question: gr.Row
     asks: gr.HTML
     stop_and_load: gr.Button
     wait: gr.Button
@@ -50,12 +50,11 @@ def build() -> Bar:
             elem_id="haven-chip",
         )
         own_html(LOOK, elem_id="haven-look", js="haven.look(element);")
-    with gr.Group(visible=False, elem_id="haven-question") as question:
+    with gr.Row(visible=False, elem_id="haven-question") as question:
         asks = own_html()
-        with gr.Row():
-            stop_and_load = gr.Button("Stop it and load")
-            wait = gr.Button("Wait")
-            never_mind = gr.Button("Never mind")
+        stop_and_load = gr.Button("Stop it and load")
+        wait = gr.Button("Wait")
+        never_mind = gr.Button("Never mind")
     said = own_html(elem_id="haven-bar-said")
     return Bar(provider, model, load, cancel, chip, question, asks, stop_and_load, wait, never_mind, said)
 
@@ -145,7 +144,11 @@ async def on_load_click(house: House, provider: str, model: str) -> tuple[Any, s
         return gr.update(visible=False), "", notice("Pick a provider and a model first.")
     busy = house.engine.status().busy
     if busy:
-        return gr.update(visible=True), notice(f"Running now: {', '.join(busy)}.", "question"), ""
+        return (
+            gr.update(visible=True),
+            notice(f"Running now: {', '.join(busy)}. Load all the same?", "question"),
+            "",
+        )
     return await begin(house, provider, model, "refuse")
 
 

@@ -15,19 +15,16 @@ YES = 0.5  # probability from which a tag is said to hold
 STATE_WORDS = {"reused": "same as before", "failed": "failed", "unparsed": "not understood"}
 
 
-def frame_card(frame: FrameView, tags: Sequence[str]) -> str:
-    """One frame as a list item: a button that seeks, with picture, time, answer, tags and state.
-
-    `tags` is what was asked, in order: it fixes the colour of each.
-    """
-    moment = wording.clock(frame.time)
+def frame_card(frame: FrameView, job: JobView) -> str:
+    """One frame as a list item: a button that seeks, with picture, time, answer, tags and state."""
+    moment = wording.clock(frame.time, _digits(job))
     state = STATE_WORDS.get(frame.state, "")
     return (
         f'<li id="frame-{frame.index}"><button type="button" class="card {escape(frame.state)}" '
         f'data-seek="{frame.time:.6f}" title="Go to {moment} (exactly {frame.time:.6f} s)">'
         f"{_picture(frame)}"
         f'<span class="card-text"><span class="card-head"><b>{moment}</b>'
-        f'<span class="card-state">{state}</span></span>{_answer(frame)}{_chips(frame, tags)}</span>'
+        f'<span class="card-state">{state}</span></span>{_answer(frame)}{_chips(frame, job.tags)}</span>'
         "</button></li>"
     )
 
@@ -66,6 +63,12 @@ def job_list(jobs: Sequence[JobView], now: float) -> str:
             "to look for, and press Analyse. Every run is kept here.</p></div>"
         )
     return f'<ul class="jobs">{"".join(job_row(job, now) for job in jobs)}</ul>'
+
+
+def _digits(job: JobView) -> int:
+    """After the point of a time, so that no two frames of a job are called the same."""
+    dense = job.frames_total and job.duration / job.frames_total < 0.1
+    return 2 if dense else 1
 
 
 def _picture(frame: FrameView) -> str:

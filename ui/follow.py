@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from engine.errors import InvalidInput
-from engine.events import JobView
+from engine.events import FrameView, JobView
 from ui import cards, panels
 
 if TYPE_CHECKING:
@@ -57,7 +57,24 @@ def older_cards(engine: "Engine", job_id: str, shown: int) -> list[str]:
     """The next cards below the `shown` newest ones. Raises: InvalidInput for an unknown job."""
     job = engine.job(job_id)
     frames = engine.frames(job_id, limit=shown + MOST_CARDS, newest_first=True)[shown:]
-    return [cards.frame_card(frame, job.tags) for frame in frames]
+    return [cards.frame_card(frame, job) for frame in frames]
+
+
+def timeline(engine: "Engine", job_id: str, have: int) -> dict[str, Any]:
+    """The samples behind the first `have`: seconds, whether it was answered, and each tag's probability.
+
+    Raises: InvalidInput for an unknown job.
+    """
+    job = engine.job(job_id)
+    new = max(job.frames_done - have, 0)
+    frames = engine.frames(job_id, limit=new, newest_first=True)[::-1] if new else []
+    end = max(job.duration, frames[-1].time if frames else 0.0, 0.001)
+    return {
+        "duration": end,
+        "interval": end / max(job.frames_total, 1),
+        "tags": list(job.tags),
+        "samples": [_sample(frame, job.tags) for frame in frames],
+    }
 
 
 def mark(text: str) -> str:
@@ -84,7 +101,12 @@ def _new_cards(engine: "Engine", job: JobView | None, drawn: int) -> list[str]:
     if job is None or new <= 0:
         return []
     frames = engine.frames(job.job_id, limit=min(new, MOST_CARDS), newest_first=True)
-    return [cards.frame_card(frame, job.tags) for frame in frames]
+    return [cards.frame_card(frame, job) for frame in frames]
+
+
+def _sample(frame: FrameView, tags: tuple[str, ...]) -> list[Any]:
+    answered = frame.state in ("answered", "reused")
+    return [frame.time, answered, [frame.tags.get(tag) for tag in tags]]
 
 
 def _summary(engine: "Engine", job: JobView | None) -> str:

@@ -9,7 +9,7 @@ from ui.handling import QUIET, explain, notice
 from ui.house import House
 from ui.off_loop import quick, slow
 from ui.stage import stage_of_job
-from ui.video import VideoTab
+from ui.video_layout import VideoTab
 from ui.widgets import own_html
 
 HISTORY = '<div data-part="jobs" class="history"></div>'

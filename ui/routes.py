@@ -3,12 +3,13 @@
 A file is only ever named by a job or a token, never by a path, so there is nothing to traverse.
 """
 
+import base64
 import mimetypes
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, Response
 
 from engine.errors import HavenError
 from ui import follow
@@ -17,6 +18,8 @@ from ui.off_loop import quick, slow
 from ui.widgets import ASSETS
 
 VERSION = "0.1.0"
+# One clear pixel: a picture is written beside its answer and may come a moment later; the page asks again.
+NOT_YET = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
 
 def own_routes(house: House) -> APIRouter:
@@ -44,11 +47,15 @@ def own_routes(house: House) -> APIRouter:
     async def older(job: str, shown: int) -> dict[str, Any]:
         return {"cards": await _or_404(follow.older_cards, engine, job, max(shown, 0))}
 
+    @router.get("/follow/timeline")
+    async def timeline(job: str, have: int) -> dict[str, Any]:
+        return await _or_404(follow.timeline, engine, job, max(have, 0))
+
     @router.get("/thumbnails/{job_id}/{name}.jpg")
-    async def thumbnail(job_id: str, name: int) -> FileResponse:
-        if not job_id.isalnum():  # it becomes the name of a folder
-            raise HTTPException(404)
-        path = await _or_404(engine.thumbnail_path, job_id, name)
+    async def thumbnail(job_id: str, name: int) -> Response:
+        path = await _or_404(_thumbnail, engine, job_id, name)
+        if not path.is_file():
+            return Response(NOT_YET, media_type="image/gif", headers={"cache-control": "no-store"})
         # A picture never changes once it is written.
         return _file(path, "image/jpeg", "private, max-age=31536000, immutable")
 
@@ -69,6 +76,12 @@ def own_routes(house: House) -> APIRouter:
         return FileResponse(path, filename=path.name)
 
     return router
+
+
+def _thumbnail(engine: Any, job_id: str, time_us: int) -> Path:
+    """Where the picture is or will be. Raises: InvalidInput for an unknown job."""
+    engine.job(job_id)
+    return engine.thumbnail_path(job_id, time_us)
 
 
 async def _or_404(call: Any, *args: Any) -> Any:

@@ -45,26 +45,40 @@ class Staged:
 
 @dataclass(frozen=True)
 class Asked:
-    """What stands in the fields, as the widgets give it; an empty number is None."""
+    """What stands in the fields, as the widgets give it."""
 
     tags: str = ""
     prompt: str = ""
     interval: float | None = 2.0  # seconds
-    start: float | None = None
-    end: float | None = None
-    most: float | None = None
+    start: str = ""
+    end: str = ""
+    most: str = ""
     codes: bool = False
 
     def request(self, opened: Opened) -> AnalysisRequest:
         """Raises: InvalidInput, naming the field."""
         if self.interval is None:
             raise InvalidInput("Say how many seconds lie between two frames, for example 2.")
-        given = {"start": self.start, "end": self.end, "max_frames": self.most}
+        given = {
+            "start": _number("From", self.start),
+            "end": _number("To", self.end),
+            "max_frames": _number("At most", self.most),
+        }
         options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         options["codes"] = bool(self.codes)
         return AnalysisRequest.of(
             opened.path, self.tags, self.prompt, self.interval, options, uploaded=opened.uploaded
         )
+
+
+def _number(name: str, text: str) -> float | None:
+    """What a person typed as a number; None for nothing. Raises: InvalidInput, naming the field."""
+    if not text or not text.strip():
+        return None
+    try:
+        return float(text.strip().replace(",", "."))
+    except ValueError:
+        raise InvalidInput(f"{name} must be a number, or be left empty; not {text.strip()!r}.") from None
 
 
 def stage_of_path(house: House, text: str) -> Staged:

@@ -5,7 +5,7 @@ arrive with what the page follows.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -15,137 +15,15 @@ from ui.handling import QUIET, explain, notice
 from ui.house import House
 from ui.off_loop import quick, slow
 from ui.stage import Asked, Staged, restored, stage_of_path, stage_of_upload
+from ui.video_layout import VideoTab
 from ui.vocabulary import vocabulary_chips
-from ui.widgets import ASSETS, own_html
 
-# It only keeps what lies in the browser readable after a restart; nothing secret is kept there.
-BROWSER_SECRET = "haven-browser-01"
-RUN = '<div data-part="run"></div><div data-timeline></div>'
-RESULTS = (
-    '<div data-part="summary"></div><ol class="cards" data-cards aria-label="Frames, newest first"></ol>'
-    '<button type="button" class="small older" data-older hidden>Show older frames</button>'
-)
 KEEP_FIELDS = "(...fields) => [fields]"
 Shown = tuple[Any, Any, str]  # for the stage, for what the browser remembers, and what is said
 ACTS = {"pause": "pause_job", "resume": "resume_job", "cancel": "cancel_job"}
 # At once, since the first video makes the video library be imported.
 OPENING: Shown = (gr.skip(), gr.skip(), notice("Opening the video…", "hint"))
 STARTING: Shown = (gr.skip(), gr.skip(), notice("Starting…", "hint"))
-
-
-@dataclass(frozen=True)
-class VideoTab:
-    """The widgets of the tab."""
-
-    stage: gr.HTML
-    path: gr.Textbox
-    open_path: gr.Button
-    sample: gr.Button
-    run: gr.HTML
-    tags: gr.Textbox
-    vocabulary: gr.HTML
-    prompt: gr.Textbox
-    interval: gr.Number
-    start: gr.Number
-    end: gr.Number
-    most: gr.Number
-    codes: gr.Checkbox
-    analyse: gr.Button
-    export: gr.Button
-    plan: gr.HTML
-    said: gr.HTML
-    remembered: gr.BrowserState
-    typed: gr.BrowserState
-
-    @property
-    def asked(self) -> list[Any]:
-        """The fields that say what is asked, in the order of `Asked`."""
-        return [self.tags, self.prompt, self.interval, self.start, self.end, self.most, self.codes]
-
-
-def build() -> VideoTab:
-    """Lay the tab out: what is seen at the left, what is asked and answered at the right."""
-    remembered = gr.BrowserState("", storage_key="haven-stage", secret=BROWSER_SECRET)
-    typed = gr.BrowserState(None, storage_key="haven-fields", secret=BROWSER_SECRET)
-    with gr.Row(elem_id="haven-video", equal_height=False):
-        with gr.Column(scale=7, min_width=0, elem_id="haven-left"):
-            left = _build_left()
-        with gr.Column(scale=5, min_width=0, elem_id="haven-right"):
-            right = _build_right()
-    return VideoTab(**left, **right, remembered=remembered, typed=typed)
-
-
-def _build_left() -> dict[str, Any]:
-    stage = own_html(
-        value="",
-        template=(ASSETS / "stage.html").read_text(encoding="utf-8"),
-        js="haven.stage(element, props, watch, (data) => trigger('upload', data));",
-        elem_id="haven-stage",
-    )
-    with gr.Row(elem_id="haven-choose", equal_height=False):
-        path = gr.Textbox(
-            label="Or name a file on this machine", placeholder="~/Videos/lake.mp4", scale=4, min_width=160
-        )
-        open_path = gr.Button("Open", scale=0, min_width=72)
-        sample = gr.Button("Try the sample clip", scale=0, min_width=140)
-    run = own_html(
-        template=RUN,
-        js="haven.mount('run', element, (data) => trigger('act', data));",
-        elem_id="haven-run",
-    )
-    return {"stage": stage, "path": path, "open_path": open_path, "sample": sample, "run": run}
-
-
-def _build_right() -> dict[str, Any]:
-    tags = gr.Textbox(
-        label="Tags to look for",
-        info="Each is a yes or no for every frame; several may hold at once.",
-        placeholder="boat, sun, hills",
-        lines=1,
-        max_lines=4,
-        elem_id="haven-tags",
-    )
-    vocabulary = own_html(elem_id="haven-vocabulary", js="haven.vocabulary(element);")
-    prompt = gr.Textbox(
-        label="Question for each frame",
-        placeholder="Describe this frame in one sentence.",
-        lines=2,
-        max_lines=6,
-        elem_id="haven-prompt",
-    )
-    with gr.Row(elem_id="haven-ask", equal_height=False):
-        interval = gr.Number(
-            label="A frame every (s)", value=2.0, scale=1, min_width=110, elem_id="haven-interval"
-        )
-        analyse = gr.Button("Analyse", variant="primary", scale=3, min_width=120, elem_id="haven-analyse")
-        export = gr.Button("Export", scale=1, min_width=80, elem_id="haven-export")
-    more = _build_more()
-    plan = own_html(elem_id="haven-plan")
-    said = own_html(elem_id="haven-video-said")
-    own_html(template=RESULTS, js="haven.results(element);", elem_id="haven-results")
-    return {
-        "tags": tags,
-        "vocabulary": vocabulary,
-        "prompt": prompt,
-        "interval": interval,
-        **more,
-        "analyse": analyse,
-        "export": export,
-        "plan": plan,
-        "said": said,
-    }
-
-
-def _build_more() -> dict[str, Any]:
-    with gr.Accordion("More", open=False, elem_id="haven-more"):
-        with gr.Row():
-            start = gr.Number(label="From (s)", value=None, min_width=90, placeholder="start")
-            end = gr.Number(label="To (s)", value=None, min_width=90, placeholder="end")
-            most = gr.Number(
-                label="At most (frames)", value=None, min_width=110, placeholder="no limit", precision=0
-            )
-        codes = gr.Checkbox(label="Read QR and bar codes (0.1 s more for each frame)", value=False)
-    return {"start": start, "end": end, "most": most, "codes": codes}
 
 
 def wire(tab: VideoTab, house: House, flipped: gr.HTML) -> None:
@@ -185,7 +63,7 @@ def _wire_choosing(tab: VideoTab, house: House) -> None:
     gr.on([tab.open_path.click, tab.path.submit], open_path, tab.path, shown, **QUIET)
     changes = [tab.stage.change, tab.interval.change, tab.tags.blur, tab.prompt.blur, tab.codes.change]
     gr.on(
-        [*changes, tab.start.change, tab.end.change, tab.most.change],
+        [*changes, tab.start.blur, tab.end.blur, tab.most.blur],
         plan,
         [tab.stage, *tab.asked],
         tab.plan,

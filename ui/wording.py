@@ -24,13 +24,13 @@ PAUSED_FOR = {
 }
 
 
-def clock(seconds: float) -> str:
-    """A moment in a video as a player shows it, with tenths: 0:15.2, 1:02:03.0."""
-    tenths = round(max(seconds, 0.0) * 10)
-    minutes, tenths = divmod(tenths, 600)
+def clock(seconds: float, digits: int = 1) -> str:
+    """A moment in a video as a player shows it, with one digit or more after the point: 0:15.2, 1:02:03.0."""
+    parts = 10**digits  # of a second
+    minutes, rest = divmod(round(max(seconds, 0.0) * parts), 60 * parts)
     hours, minutes = divmod(minutes, 60)
-    rest = f"{tenths // 10:02d}.{tenths % 10}"
-    return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
+    shown = f"{rest // parts:02d}.{rest % parts:0{digits}d}"
+    return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"
 
 
 def length(seconds: float) -> str:

@@ -7,7 +7,7 @@ video library, so it is imported when a file is first opened.
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -38,6 +38,8 @@ _PARAMETERS = (
     *("extradata", "codec_tag", "width", "height", "pix_fmt", "bits_per_coded_sample", "profile"),
     *("color_range", "color_primaries", "color_trc", "colorspace", "field_order"),
 )
+# Containers that number pictures in the order of decoding, and do not say when one is shown.
+_UNTIMED = ("avi", "h264", "hevc", "vvc", "m4v", "mpegvideo", "vc1")
 _BROKEN_OFF_US = 1_000_000  # containers round their lengths; this much is not rounding
 _PACKETS_TO_FIRST_PICTURE = 300
 REMEDY = "Try it in a video player; if it plays there, convert it to MP4 with H.264 and pick that file."
@@ -68,7 +70,8 @@ class Turn:
         side_data = frame.side_data
         if Type.DISPLAYMATRIX not in side_data:
             return None
-        a, b, _, c, d = np.frombuffer(bytes(side_data[Type.DISPLAYMATRIX]), np.int32)[:5].tolist()
+        matrix = bytes(side_data[Type.DISPLAYMATRIX])  # type: ignore[typeddict-item]
+        a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
         mirrored = a * d - b * c < 0
         if mirrored:  # a mirroring after the turn is a change of sign of the first column
             a, c = -a, -c
@@ -86,12 +89,16 @@ class Video:
         self.size = path.stat().st_size  # bytes
         self.time_base = Fraction(stream.time_base or Fraction(1, 1_000_000))
         self.rate = stream.average_rate or stream.guessed_rate or None
+        stream.codec_context.thread_count = 1  # it decodes a single picture: see `first_picture`
+        # Pictures out of order, and nothing says when each is shown: their order is known once decoded.
+        self.untimed = container.format.name in _UNTIMED and stream.codec_context.has_b_frames
         # Only this family lists every picture with its place and size before any is read.
         self.sized_index = container.format.name.startswith("mov") and len(stream.index_entries) > 0
         self.start = stream.start_time or 0  # the time stamp that a player takes for zero
         self._counts_from_zero = container.format.name.startswith("matroska")  # its lengths hold the start
         if self._counts_from_zero:
-            container.seek(self.start, stream=stream)  # its index is read at the first seek only
+            with suppress(av.FFmpegError):  # its index is read at the first seek only; half a file has none
+                container.seek(self.start, stream=stream)
 
     @property
     def duration_us(self) -> int:

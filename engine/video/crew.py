@@ -6,9 +6,10 @@ library lets the interpreter go while it decodes. Results wait, within bounds, u
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
-from threading import Condition
+from queue import SimpleQueue
+from threading import Condition, Thread
+from typing import cast
 
 import av
 from av.packet import Packet
@@ -17,8 +18,9 @@ from av.video.reformatter import VideoReformatter
 
 from engine.backends.base import Picture
 from engine.video.container import Turn, Video
+from engine.video.packets import stamp
 from engine.video.planning import Stretch
-from engine.video.targets import Wish
+from engine.video.targets import FOREVER, Wish
 
 _MOST_BYTES_WAITING = 48 << 20  # of pictures of one stretch
 
@@ -36,7 +38,7 @@ class Crew:
         self._lanes = [_Lane(Decoder(video, threads), self._brake) for _ in range(lanes)]
         self._rota = cycle(self._lanes)
         self._lane = self._lanes[0]
-        self._pending: deque[tuple[_Tray, Future[None]]] = deque()
+        self._pending: deque[_Tray] = deque()
 
     @property
     def pending(self) -> int:
@@ -55,13 +57,12 @@ class Crew:
         if self._turn is None:
             self._turn = self._video.stored_turn(stretch.packets[0])
         tray = _Tray(self._brake)
-        self._pending.append((tray, self._lane.begin(stretch, self._turn, tray)))
+        self._pending.append(tray)
+        self._lane.begin(stretch, self._turn, tray)
 
     def results(self) -> Iterator[Result]:
         """The results of the oldest stretch, each as soon as it is there; ends early after `stop`."""
-        tray, work = self._pending.popleft()
-        yield from tray
-        work.result()  # raises what went wrong in the lane
+        yield from self._pending.popleft()
 
     def stop(self) -> None:
         """Let all decoding end within a packet. May be called from any thread, more than once."""
@@ -95,6 +96,7 @@ class _Tray:
         self._results: deque[Result] = deque()
         self._bytes = 0
         self._complete = False
+        self._error: Exception | None = None
 
     def put(self, wish: Wish, picture: Picture | None) -> None:
         """Add a result; waits while too many are there already, unless the work is over."""
@@ -105,15 +107,17 @@ class _Tray:
             self._bytes += 0 if picture is None else picture.nbytes
             self._brake.changed.notify_all()
 
-    def complete(self) -> None:
-        """Nothing more will be put in."""
+    def complete(self, error: Exception | None = None) -> None:
+        """Nothing more will be put in, because of `error` if there is one."""
         with self._brake.changed:
-            self._complete = True
+            self._complete, self._error = True, error
             self._brake.changed.notify_all()
 
     def __iter__(self) -> Iterator[Result]:
         while (result := self._next()) is not None:
             yield result
+        if self._error is not None:
+            raise self._error
 
     def _next(self) -> Result | None:
         with self._brake.changed:
@@ -128,28 +132,41 @@ class _Tray:
 
 
 class _Lane:
-    """One decoder and the thread that runs it."""
+    """One decoder and the thread that runs it.
+
+    A daemon thread: a reader who is neither read to its end nor closed must not keep the process alive.
+    """
 
     def __init__(self, decoder: "Decoder", brake: _Brake) -> None:
         self._decoder = decoder
         self._brake = brake
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="decoding")
+        self._orders: SimpleQueue[tuple[Stretch, Turn, _Tray] | None] = SimpleQueue()
+        self._thread = Thread(target=self._serve, name="decoding", daemon=True)
+        self._thread.start()
 
-    def begin(self, stretch: Stretch, turn: Turn, tray: _Tray) -> "Future[None]":
-        return self._thread.submit(self._run, stretch, turn, tray)
+    def begin(self, stretch: Stretch, turn: Turn, tray: _Tray) -> None:
+        self._orders.put((stretch, turn, tray))
 
     def join(self) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        self._orders.put(None)
+        self._thread.join()
 
-    def _run(self, stretch: Stretch, turn: Turn, tray: _Tray) -> None:
-        try:
-            for wish, picture in self._decoder.decode(stretch, turn):
-                if self._brake.pulled:
-                    return
-                if wish is not None:
-                    tray.put(wish, picture)
-        finally:
-            tray.complete()
+    def _serve(self) -> None:
+        while (order := self._orders.get()) is not None:
+            stretch, turn, tray = order
+            try:
+                self._fill(tray, stretch, turn)
+            except Exception as error:  # noqa: BLE001 - the reader raises it
+                tray.complete(error)
+            else:
+                tray.complete()
+
+    def _fill(self, tray: _Tray, stretch: Stretch, turn: Turn) -> None:
+        for wish, picture in self._decoder.decode(stretch, turn):
+            if self._brake.pulled:
+                return
+            if wish is not None:
+                tray.put(wish, picture)
 
 
 class Decoder:
@@ -157,6 +174,8 @@ class Decoder:
 
     def __init__(self, video: Video, threads: int) -> None:
         self._codec = video.decoder(threads)
+        self._untimed = video.untimed
+        self._sent: deque[int] = deque()  # times of the pictures to come, of an untimed video
         self._reformatter = VideoReformatter()
         self._wishes: dict[int, Wish] = {}  # that are open, by time stamp, in their order on screen
         self._damaged = False
@@ -172,14 +191,20 @@ class Decoder:
             self._damaged = False
         self._wishes.update((wish.pts, wish) for wish in stretch.wishes)
         for packet in stretch.packets:
-            self._damaged |= packet.is_corrupt
+            self._damaged = packet.is_corrupt or (
+                self._damaged and not (self._untimed and packet.is_keyframe)
+            )
             # A picture that no other refers to is decoded only if it is wished for itself.
-            self._codec.skip_frame = "DEFAULT" if packet.pts in self._wishes else "NONREF"
+            wanted = self._untimed or packet.pts in self._wishes
+            self._codec.skip_frame = "DEFAULT" if wanted else "NONREF"
+            if self._untimed:
+                self._sent.append(stamp(packet))
             yield from self._granted(self._send(packet), turn)
             yield None, None
         if stretch.last:
             yield from self._granted(self._send(None), turn)
-            yield from self._lost(before=None)
+            yield from self._lost(before=FOREVER)
+            self._sent.clear()
             self._codec.flush_buffers()
 
     def _send(self, packet: Packet | None) -> list[VideoFrame]:
@@ -189,19 +214,22 @@ class Decoder:
             return []
         except av.FFmpegError:
             self._damaged = True
+            if self._sent:
+                self._sent.pop()
             return []
 
     def _granted(self, frames: list[VideoFrame], turn: Turn) -> Iterator[Result]:
         for frame in frames:
             self._damaged |= frame.is_corrupt
-            yield from self._lost(before=frame.pts)
-            wish = self._wishes.pop(frame.pts, None)
+            pts = self._sent.popleft() if self._untimed and self._sent else cast(int, frame.pts)
+            yield from self._lost(before=pts)
+            wish = self._wishes.pop(pts, None)
             if wish is not None:
                 yield wish, None if self._damaged else self._picture(frame, turn)
 
-    def _lost(self, before: int | None) -> Iterator[Result]:
-        """Wishes that did not come true, now that a later picture has come out or none will."""
-        for pts in [pts for pts in self._wishes if before is None or pts < before]:
+    def _lost(self, before: int) -> Iterator[Result]:
+        """Wishes that did not come true, now that a picture from `before` on has come out."""
+        for pts in [pts for pts in self._wishes if pts < before]:
             yield self._wishes.pop(pts), None
 
     def _picture(self, frame: VideoFrame, turn: Turn) -> Picture:

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from itertools import chain, islice
+from pathlib import Path
 
 from engine.backends.base import Frame, Picture
 from engine.cancel import CancelToken
 from engine.events import FrameLost
 from engine.settings import Sampling
-from engine.video.container import Video
+from engine.video.container import Video, open_video
 from engine.video.crew import Crew, Result
 from engine.video.planning import Planner, Stretch
 from engine.video.targets import Wish
@@ -20,7 +21,7 @@ def read_samples(
     video: Video, sampling: Sampling, cancel: CancelToken, after_us: int | None
 ) -> Iterator[Frame | FrameLost]:
     """What `frames.sample` promises, of an open video."""
-    since_us = 0 if after_us is None else _last_until(after_us, video, sampling, cancel)
+    since_us = 0 if after_us is None else _last_until(after_us, video.path, sampling, cancel)
     planner = Planner(video, sampling, cancel, since_us)
     previous = None
     for wish, picture in decode(video, planner.stretches(), cancel):
@@ -58,14 +59,15 @@ def decode(video: Video, stretches: Iterator[Stretch], cancel: CancelToken) -> I
         crew.close()
 
 
-def _last_until(after_us: int, video: Video, sampling: Sampling, cancel: CancelToken) -> int:
+def _last_until(after_us: int, path: Path, sampling: Sampling, cancel: CancelToken) -> int:
     """The time of the last sample up to `after_us`; found by planning, without decoding."""
     latest = 0
-    for stretch in Planner(video, sampling, cancel).stretches():
-        for wish in stretch.wishes:
-            if wish.time_us > after_us:
-                return latest
-            latest = wish.time_us
+    with open_video(path) as video:
+        for stretch in Planner(video, sampling, cancel).stretches():
+            for wish in stretch.wishes:
+                if wish.time_us > after_us:
+                    return latest
+                latest = wish.time_us
     return latest
 
 
@@ -77,4 +79,5 @@ def _sample(video: Video, wish: Wish, picture: Picture | None, previous: Picture
 
 
 def _cores() -> int:
-    return min(_MOST_CORES, os.cpu_count() or 1)
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_MOST_CORES, mine)

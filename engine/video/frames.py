@@ -17,7 +17,8 @@ from engine.events import FrameLost
 from engine.settings import Sampling
 
 MICROSECONDS = 1_000_000
-_SLACK = Fraction(1, 10)  # of a picture: containers round times to clocks of their own
+_LENGTH_SLACK = Fraction(1, 10)  # of a picture: containers round lengths to clocks of their own
+_TARGET_SLACK = Fraction(1, 1000)
 
 
 class Measured(Protocol):
@@ -124,11 +125,11 @@ def _count(info: Measured, sampling: Sampling, interval: Fraction) -> int:
     if info.rate is None:
         return targets + 1
     first, last = _pictures(info.rate, Fraction(sampling.start_us, MICROSECONDS), length)
-    at_last_target = first + floor((targets - 1) * interval * info.rate + _SLACK)
+    at_last_target = first + floor((targets - 1) * interval * info.rate + _TARGET_SLACK)
     return min(targets + (at_last_target < last), last - first + 1)
 
 
 def _pictures(rate: Fraction, start: Fraction, length: Fraction) -> tuple[int, int]:
     """Numbers of the first and the last picture shown in a range, at a constant rate."""
-    first = floor(start * rate + _SLACK)
-    return first, max(first, ceil((start + length) * rate - _SLACK) - 1)
+    first = floor(start * rate + _TARGET_SLACK)
+    return first, max(first, ceil((start + length) * rate - _LENGTH_SLACK) - 1)

@@ -5,6 +5,7 @@ Knows demuxing, seeking and how both go wrong. Knows no samples and no decoder.
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import cast
 
 import av
 from av.packet import Packet
@@ -21,7 +22,8 @@ _KEYLESS = 300  # packets at the start without a key picture, until one is taken
 class PacketReader:
     """Iterates over packets; the first one, and the first one after a jump, is a key picture.
 
-    Packets with no presentation time have got their decoding time for it. Pictures that are shown before
+    Packets with no presentation time have got their decoding time for it, and so have all packets of an
+    `untimed` video: there, the nth packet says when the nth picture is shown. Pictures that are shown before
     the first key picture are left out: they refer to pictures that are not there.
     """
 
@@ -43,12 +45,12 @@ class PacketReader:
         while (packet := self._read()) is not None:
             if self._shown_from is None and not self._starts(packet, keyless):
                 keyless += 1
-            elif packet.pts >= self._shown_from:
+            elif self._shown_from is not None and stamp(packet) >= self._shown_from:
                 yield packet
 
     def worth_a_jump(self, limit: int) -> int | None:
         """Where to jump to for the picture on screen at `limit`, if that saves reading; else None."""
-        if not self._jumps or self._position is None:
+        if not self._jumps or self._position is None or self._video.untimed:
             return None
         found = self._index.search_timestamp(limit - self._delay)
         if found < 0:
@@ -59,11 +61,14 @@ class PacketReader:
 
     def jump(self, place: int, limit: int) -> None:
         """Go on at the key picture at `place`. It is checked that it is shown at `limit` at the latest."""
-        self._seek(place)
         self._land_before = limit
+        try:
+            self._seek(place + self._delay)  # an index goes by decoding times, a seek by the time of showing
+        except av.FFmpegError:
+            self._start_over()
 
-    def _seek(self, place: int) -> None:
-        self._video.container.seek(place, stream=self._stream)
+    def _seek(self, time: int) -> None:
+        self._video.container.seek(time, stream=self._stream)
         self._demux = self._video.container.demux(self._stream)
         self._shown_from = None
 
@@ -71,24 +76,29 @@ class PacketReader:
         """Whether reading can begin at this packet."""
         if not packet.is_keyframe and keyless < _KEYLESS:
             return False
-        if self._land_before is not None and packet.pts > self._land_before:
+        if self._land_before is not None and stamp(packet) > self._land_before:
             self._start_over()
             return False
         self._shown_from = packet.pts
         self._land_before = None
         self._first_key = self._first_key or packet
         if packet.dts is not None:
-            self._delay = max(0, packet.pts - packet.dts)
+            self._delay = max(0, stamp(packet) - packet.dts)
         return True
 
     def _start_over(self) -> None:
-        """The index is wrong, and a seek went too far: read everything from the first key picture on."""
-        first = self._first_key
-        if not self._jumps or first is None:
-            raise MediaError(f"{self._video.path.name} cannot be read from the middle. {REMEDY}")
-        limit, self._jumps = self._land_before, False
-        self._seek(first.pts if first.dts is None else first.dts)
-        self._land_before = limit
+        """The index is wrong, and a seek failed or went too far: read everything from the beginning on."""
+        first, jumped = self._first_key, self._jumps
+        self._jumps = False
+        try:
+            if first is None or not jumped:
+                raise self._unreadable()
+            self._seek(stamp(first) if first.dts is None else first.dts)
+        except av.FFmpegError as error:
+            raise self._unreadable() from error
+
+    def _unreadable(self) -> MediaError:
+        return MediaError(f"{self._video.path.name} can only be read from its beginning. {REMEDY}")
 
     def _read(self) -> Packet | None:
         """The next packet; None at the end, or where nothing more can be read."""
@@ -107,7 +117,7 @@ class PacketReader:
         return None
 
     def _timed(self, packet: Packet) -> Packet:
-        if packet.pts is None:
+        if packet.pts is None or self._video.untimed:
             packet.pts = packet.dts if packet.dts is not None else self._after_latest()
         self._position = packet.pts if packet.dts is None else packet.dts
         return packet
@@ -116,6 +126,11 @@ class PacketReader:
         if self._position is None:
             return 0
         return self._position + max(1, round(1 / (self._video.rate or 25) / self._video.time_base))
+
+
+def stamp(packet: Packet) -> int:
+    """The presentation time of a packet that has been read, in ticks of its stream."""
+    return cast(int, packet.pts)
 
 
 def _is_end(packet: Packet) -> bool:

@@ -15,7 +15,7 @@ from av.packet import Packet
 from engine.cancel import CancelToken
 from engine.settings import Sampling
 from engine.video.container import Video
-from engine.video.packets import PacketReader
+from engine.video.packets import PacketReader, stamp
 from engine.video.targets import FOREVER, Targets, Wish
 
 _MOST_PACKETS = 400  # of a group that are held back for the next wish; then they are decoded anyway
@@ -59,7 +59,7 @@ class Planner:
         looking = True  # for a place to jump to: once at first, and after each wish
         for packet in self._reader:
             self._add(packet)
-            looking |= self._settle(packet.dts)
+            looking |= self._settle(None if self._video.untimed else packet.dts)
             yield from self._whole_groups()
             if self._targets.met:
                 break
@@ -75,12 +75,12 @@ class Planner:
         yield from self._end_group(len(self._window))
 
     def _add(self, packet: Packet) -> None:
-        if packet.is_keyframe and self._window:
+        if packet.is_keyframe and self._window and not self._video.untimed:
             self._keys.append(len(self._window))
         self._window.append(packet)
         self._bytes += packet.size
         if not packet.is_discard:  # decoded for others' sake, but cut off by the container's edit list
-            heapq.heappush(self._unsettled, packet.pts)
+            heapq.heappush(self._unsettled, stamp(packet))
 
     def _settle(self, frontier: int | None) -> bool:
         """Decide about pictures whose successor is known; True if there is a new wish.
@@ -119,7 +119,7 @@ class Planner:
     def _whole_groups(self) -> Iterator[Stretch]:
         """Hand on the groups that are complete: everything shown before the next key picture is settled."""
         while self._keys and self._unsettled:
-            key = self._window[self._keys[0]].pts
+            key = stamp(self._window[self._keys[0]])
             if self._unsettled[0] < key and len(self._window) < 2 * _MOST_PACKETS:
                 return
             yield from self._end_group(self._keys[0])
@@ -130,10 +130,12 @@ class Planner:
         Pictures that follow the next key picture but are shown before it belong to this group: they refer
         to both, so that the next key picture goes with them.
         """
-        shown_before = self._window[end].pts if end < len(self._window) else FOREVER
+        shown_before = stamp(self._window[end]) if end < len(self._window) else FOREVER
         wishes = self._take_wishes({pts for pts in self._wishes if pts < shown_before})
         wanted = {wish.pts for wish in wishes}
         needed = max((n for n, packet in enumerate(self._window, 1) if packet.pts in wanted), default=0)
+        if self._video.untimed:  # a wish is the nth picture; later packets may hold it
+            needed = len(self._window)
         if wishes or self._begun:
             yield Stretch(tuple(self._window[:needed]), wishes, fresh=not self._begun, last=True)
         self._begun = False
@@ -144,10 +146,10 @@ class Planner:
         if self._keys:
             return
         first = self._unsettled[0]
-        end = next(n for n, packet in enumerate(self._window) if packet.pts >= first)
+        end = next(n for n, packet in enumerate(self._window) if stamp(packet) >= first)
         if end == 0:
             return
-        wishes = self._take_wishes({packet.pts for packet in self._window[:end]})
+        wishes = self._take_wishes({stamp(packet) for packet in self._window[:end]})
         yield Stretch(tuple(self._window[:end]), wishes, fresh=not self._begun, last=False)
         self._begun = True
         self._drop(end)

@@ -56,8 +56,9 @@ class Targets:
         """
         if self.met or (following <= self.limit and following != FOREVER):
             return None
+        wish = None if pts > self._last else self._wish(pts)
         self._advance(following)
-        return None if pts > self._last else self._wish(pts)
+        return wish
 
     def missing(self, following: int, until_us: int) -> Wish | None:
         """The first sample from `following` on and before `until_us`, whose picture is not there."""
@@ -79,6 +80,9 @@ class Targets:
         """Go on to the first target that is met by a picture from `following` on."""
         if following > self._last or following == FOREVER:
             self._range_left = True
+            return
+        if self.wished + 1 == self._most:  # what the file says of its length may be wrong: the end comes last
+            self.limit = self._last
             return
         ahead = ((following - self._origin) * self._tick - self._slack - self._start) / self._interval
         self._next = max(self._next + 1, floor(ahead))

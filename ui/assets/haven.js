@@ -30,7 +30,7 @@
       const card = event.target.closest("[data-seek]");
       if (card) haven.seek(Number(card.dataset.seek));
     });
-    list.addEventListener("error", (event) => again(event.target), true);
+    list.addEventListener("load", (event) => again(event.target), true);
     parts.clear();
     soon();
   };
@@ -146,10 +146,10 @@
     older.hidden = list.children.length >= drawn;
   }
 
-  // A thumbnail is written beside the answer, and may come a moment later.
+  // A thumbnail is written beside the answer, and may come a moment later; until then it is one clear pixel.
   function again(image) {
     const tries = Number(image.dataset.tries || 0);
-    if (image.tagName !== "IMG" || tries >= 5) return;
+    if (image.tagName !== "IMG" || image.naturalWidth > 1 || tries >= 6) return;
     image.dataset.tries = tries + 1;
     const source = image.src.split("?")[0];
     setTimeout(() => (image.src = `${source}?again=${tries + 1}`), 200 * 2 ** tries);
@@ -241,6 +241,7 @@
   }
 
   haven.soon = soon;
+  haven.followed = () => job;
   document.addEventListener("visibilitychange", soon);
   document.addEventListener("click", () => setTimeout(soon, 150));
 })();

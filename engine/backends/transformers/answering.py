@@ -11,10 +11,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from engine.backends.base import Finished, Message, TextDelta, Usage
 from engine.backends.transformers.decoding import Detokenizer, decode, end_tokens
 from engine.backends.transformers.interrupt import Interrupt
-from engine.backends.transformers.loading import FAILURES, explain
+from engine.backends.transformers.loading import explain
 from engine.backends.transformers.prompts import Prompts
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, ModelError
+from engine.errors import Cancelled, HavenError, ModelError
 from engine.settings import GenerationSettings
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,9 @@ class Answerer:
                 yield TextDelta(piece)
         except Cancelled:
             count.reason = "cancelled"
-        except FAILURES as error:
+        except HavenError:
+            raise
+        except Exception as error:  # whatever the code of a model raises at what it was given
             log.warning("answering", exc_info=True)
             raise explain(error) from error
         yield Finished(count.reason, Usage(count.read, count.written, time.perf_counter() - began))

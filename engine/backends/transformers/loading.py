@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import transformers
+from torch.nn.modules.module import register_module_module_registration_hook
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging as library_log
 
@@ -22,19 +23,6 @@ from engine.cancel import CancelToken
 from engine.errors import ModelError
 from engine.settings import LoadOptions
 
-# What the library and the code of a model raise when something is wrong with its files or inputs.
-FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _hook_lock = threading.Lock()
 
 
@@ -43,7 +31,7 @@ def load_processor(folder: Path) -> ProcessorMixin:
     library_log.set_verbosity_error()  # its notices are about code; what matters to a person is raised here
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except FAILURES as error:
+    except Exception as error:  # a library's own types among them
         raise ModelError(f"The processor of {folder} cannot be loaded: {_first_line(error)}") from error
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise ModelError(f"{folder} has no image processor: it cannot be given pictures. Download it again.")
@@ -66,7 +54,7 @@ def load_model(
 
     Raises: ModelError; Cancelled; MemoryError and torch's own errors when memory runs out.
     """
-    with _told_of_weights(checkpoint, progress, cancel):
+    with _watched(checkpoint, progress, cancel):
         model, found = AutoModelForImageTextToText.from_pretrained(
             folder,
             local_files_only=True,
@@ -78,6 +66,7 @@ def load_model(
             dtype=placement.dtype,
             **_library_options(options),
         )
+    cancel.raise_if_cancelled()
     _refuse_misfits(folder, model, found)
     return model.eval()
 
@@ -124,7 +113,7 @@ def _misfit(folder: Path, what: str) -> ModelError:
 
 
 def explain(error: BaseException) -> ModelError:
-    """What went wrong, for the person."""
+    """What went wrong inside a library or the code of a model, for the person."""
     if ran_out_of_memory(error):
         return ModelError("The memory is full. Close other programs, or choose a smaller model or picture.")
     return ModelError(f"The model failed: {_first_line(error)}")
@@ -135,12 +124,17 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _told_of_weights(checkpoint: Checkpoint, progress: LoadProgress, cancel: CancelToken) -> Iterator[None]:
-    """Follow the library's loop over the weights on this thread, and break it off when cancelled.
+def _watched(checkpoint: Checkpoint, progress: LoadProgress, cancel: CancelToken) -> Iterator[None]:
+    """Follow what the library does on this thread, and break it off when cancelled.
 
-    The library makes its progress bars through a hook, which is one for the process: hence the lock.
+    Torch calls a hook for every part that a model is built of, and the library makes its progress bars,
+    one of which counts the weights, through another. Both are one for the process: hence the lock.
     """
     loader = threading.get_ident()
+
+    def check(*_: object) -> None:
+        if threading.get_ident() == loader:
+            cancel.raise_if_cancelled()
 
     def follow(factory: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         if threading.get_ident() != loader or named.get("desc") != "Loading weights":
@@ -149,9 +143,11 @@ def _told_of_weights(checkpoint: Checkpoint, progress: LoadProgress, cancel: Can
 
     with _hook_lock:
         before = library_log.set_tqdm_hook(follow)
+        building = register_module_module_registration_hook(check)
         try:
             yield
         finally:
+            building.remove()
             library_log.set_tqdm_hook(before)
 
 

@@ -12,11 +12,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from engine.backends.base import Frame, FrameAnswer, FrameTask, Picture
 from engine.backends.transformers.decoding import decode, end_tokens, first_logits
 from engine.backends.transformers.interrupt import Interrupt
-from engine.backends.transformers.loading import FAILURES, explain
+from engine.backends.transformers.loading import explain
 from engine.backends.transformers.prompts import Prompts
 from engine.backends.transformers.yesno import YesNo
 from engine.cancel import CancelToken
-from engine.errors import ModelError
+from engine.errors import HavenError, ModelError
 from engine.settings import GenerationSettings
 from engine.video.tags import question
 
@@ -60,9 +60,11 @@ class Looker:
         """A text for each frame, or why there is none; a frame that fails does not take the others along."""
         try:
             return [*self._written(frames, task, cancel)]
-        except FAILURES as error:
+        except HavenError:
+            raise
+        except Exception as error:  # whatever the code of a model raises at what it was given
+            log.warning("captioning %d frames", len(frames), exc_info=True)
             if len(frames) == 1:
-                log.warning("captioning a frame", exc_info=True)
                 return [explain(error)]
         return [self._captions([frame], task, cancel)[0] for frame in frames]
 
@@ -83,7 +85,9 @@ class Looker:
         """The probability of yes for every tag. Raises: ModelError, Cancelled."""
         try:
             return dict(zip(tags, self._yes(picture, [question(tag) for tag in tags], cancel), strict=True))
-        except FAILURES as error:
+        except HavenError:
+            raise
+        except Exception as error:  # as above
             log.warning("asking for tags", exc_info=True)
             raise explain(error) from error
 

@@ -1,6 +1,8 @@
 """One loaded vision-language model, meeting the port: it answers conversations and looks at frames."""
 
+import gc
 import logging
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from engine.backends.transformers import devices
 from engine.backends.transformers.answering import Answerer
 from engine.backends.transformers.checkpoint import open_checkpoint
 from engine.backends.transformers.interrupt import Interrupt
-from engine.backends.transformers.loading import FAILURES, explain, load_model, load_processor
+from engine.backends.transformers.loading import explain, load_model, load_processor
 from engine.backends.transformers.looking import Looker
 from engine.backends.transformers.prompts import Prompts
 from engine.cancel import CancelToken
@@ -48,6 +50,7 @@ class TransformersBackend:
     ) -> None:
         """Raises: ModelError when the model cannot be asked what a backend is asked."""
         self._info = info
+        self._model = model
         self._prompts = Prompts(processor, model.device, placement.dtype)
         interrupt = Interrupt(model, placement)
         shared = (model, processor.tokenizer, self._prompts, interrupt)
@@ -86,7 +89,10 @@ class TransformersBackend:
         cancel.raise_if_cancelled()
 
     def close(self) -> None:
-        del self._prompts, self._answerer, self._looker
+        model = weakref.ref(self._model)
+        del self._model, self._prompts, self._answerer, self._looker
+        if model() is not None:  # accelerate's hooks, on a model that is spread over devices, make cycles
+            gc.collect()
         devices.give_memory_back()
 
 
@@ -98,7 +104,7 @@ def load_backend(
         return _load(name, folder, options, progress, cancel)
     except HavenError as error:
         failure = type(error)(*error.args)
-    except FAILURES as error:
+    except Exception as error:  # whatever a library raises at files that do not fit together
         log.warning("loading %s", folder, exc_info=True)
         failure = ModelError(f"{folder} cannot be loaded. {explain(error)}")
     # A new exception, raised only here: the trace of the first one holds on to half a model.

@@ -1,0 +1,131 @@
+"""A real Haven as a process of its own, and a real browser that looks at it.
+
+`HAVEN_TEST_BROWSER` names the browser. Where there is none these tests are skipped, and say so loudly; with
+`HAVEN_REQUIRE_BROWSER=1` they fail instead.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.fixtures.videos import colour_video, constant, numbered_video
+from tests.install_browser import LOUD, find_browser
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_MS = 30_000  # a busy machine is no failure
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Haven:
+    """A running Haven."""
+
+    address: str
+    data: Path
+
+
+@pytest.fixture(scope="session")
+def haven(tmp_path_factory) -> Iterator[Haven]:
+    data = tmp_path_factory.mktemp("haven")
+    models = ROOT / "tests" / "fixtures"
+    command = [sys.executable, "haven_app.py", "--port", "0", "--no-browser"]
+    command += ["--data-dir", str(data), "--models-dir", str(models)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = next((line for line in process.stdout if line.startswith("Haven is ready at ")), "")
+            assert line, "Haven ended before its page answered"
+            yield Haven(line.split()[-1], data)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def scripts(haven) -> Iterator[Client]:
+    """The same Haven, asked by a script."""
+    client = Client(haven.address, verbose=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("HAVEN_TEST_BROWSER") or find_browser()
+    if path is None:
+        sys.stderr.write(LOUD)
+        if os.environ.get("HAVEN_REQUIRE_BROWSER") == "1":
+            pytest.fail("There is no browser, and HAVEN_REQUIRE_BROWSER=1 asks for one.")
+        pytest.skip("There is no Chromium or Chrome here: THE PAGE WAS NOT TESTED.")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def open_page(browser, haven, scripts):
+    """Opens windows of one visitor; at the end none has asked outside or complained on its console."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(PATIENCE_MS)
+    strange: list[str] = []
+
+    def watch(page: Page) -> None:
+        page.on(
+            "request", lambda request: _outside(request.url, haven.address) and strange.append(request.url)
+        )
+        page.on("console", lambda said: said.type in ("error", "warning") and strange.append(said.text))
+        page.on("pageerror", lambda error: strange.append(str(error)))
+
+    def opened(width: int = 1280, height: int = 720) -> Page:
+        page = context.new_page()
+        watch(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(haven.address)
+        page.locator("#haven-chip .chip-line").first.wait_for()
+        expect(page.get_by_label("Provider")).not_to_have_value("")
+        return page
+
+    yield opened
+    context.close()
+    for job in scripts.predict("running", api_name="/jobs") + scripts.predict("queued", api_name="/jobs"):
+        scripts.predict(job["job_id"], api_name="/cancel_job")
+    assert strange == []
+
+
+@pytest.fixture
+def page(open_page) -> Page:
+    return open_page()
+
+
+@pytest.fixture(scope="session")
+def short_video(tmp_path_factory) -> Path:
+    """Four seconds, H.264: red, blue, green, yellow."""
+    place = tmp_path_factory.mktemp("videos") / "colours.mp4"
+    return colour_video(place, ["red", "blue", "green", "yellow"]).path
+
+
+@pytest.fixture(scope="session")
+def long_video(tmp_path_factory) -> Path:
+    """Long enough to be paused and cancelled: 100 seconds of numbered pictures."""
+    place = tmp_path_factory.mktemp("videos") / "long.mp4"
+    return numbered_video(place, constant(3000), gop=30).path
+
+
+def _outside(url: str, address: str) -> bool:
+    return not url.startswith((address, "data:", "blob:"))

@@ -1,0 +1,112 @@
+"""Starting and stopping Haven as a person does: flags, a taken port, a folder in use, signals."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+import haven_app
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 120  # seconds; a busy machine is no failure
+
+
+def command(*flags: str) -> list[str]:
+    return [sys.executable, "haven_app.py", "--no-browser", *flags]
+
+
+def said(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end."""
+    return subprocess.run(
+        command(*flags),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    return next((line for line in process.stdout if line.startswith("Haven is ready at ")), "").strip()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A Haven, its address and its data folder."""
+    data = tmp_path_factory.mktemp("data")
+    flags = command("--port", "0", "--data-dir", str(data))
+    with subprocess.Popen(flags, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            address = first_line(process).removeprefix("Haven is ready at ")
+            assert address.startswith("http://127.0.0.1:")
+            yield address, data
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def test_a_second_start_on_the_same_port_opens_the_first(running, tmp_path):
+    address, _ = running
+    again = said("--port", str(urlsplit(address).port), "--data-dir", str(tmp_path))
+    assert (again.returncode, again.stdout) == (0, f"Haven is already running at {address}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_start_on_the_same_folder_is_told_in_one_line(running):
+    _, data = running
+    again = said("--port", "0", "--data-dir", str(data))
+    assert again.returncode == 2
+    assert again.stdout == ""
+    assert len(again.stderr.splitlines()) == 1
+    assert str(data) in again.stderr
+
+
+def test_the_upload_folder_is_private(running):
+    _, data = running
+    assert (data / "tmp").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "haven.example"])
+def test_only_this_machine_is_answered_for_now(host, tmp_path):
+    refused = said("--host", host, "--data-dir", str(tmp_path))
+    assert refused.returncode == 2
+    assert "on this machine only" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly_beside_a_port_that_is_taken(tmp_path, number):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        environment = {**os.environ, "HAVEN_PORT": str(taken), "HAVEN_DATA_DIR": str(tmp_path)}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command(), cwd=ROOT, env=environment, **pipes) as process:
+            told = process.stdout.readline()
+            address = first_line(process)
+            process.send_signal(number)
+            assert process.wait(PATIENCE) == 0
+            assert process.stderr.read() == ""
+    assert told.startswith(f"Port {taken} is taken by another program")
+    assert int(address.rsplit(":", 1)[1]) > taken
+    assert (tmp_path / "haven.db").is_file()
+
+
+def test_importing_it_does_nothing():
+    assert "gradio" not in vars(haven_app)
+    code = "import haven_app, sys; assert 'gradio' not in sys.modules and 'storage' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=PATIENCE).returncode == 0
+
+
+@pytest.mark.parametrize("flag", [["--port", "70000"], ["--port", "many"], ["--colour"]])
+def test_a_flag_that_makes_no_sense_is_refused(flag, capsys):
+    with pytest.raises(SystemExit) as ended:
+        haven_app.main(flag)
+    assert ended.value.code == 2
+    assert flag[0] in capsys.readouterr().err

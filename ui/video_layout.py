@@ -1,0 +1,130 @@
+"""The widgets of the Video tab and where they stand. What they do is in `video.py`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ui.widgets import ASSETS, own_html
+
+# It only keeps what lies in the browser readable after a restart; nothing secret is kept there.
+BROWSER_SECRET = "haven-browser-01"
+RUN = '<div data-part="run"></div><div data-timeline></div>'
+RESULTS = (
+    '<div data-part="summary"></div><ol class="cards" data-cards aria-label="Frames, newest first"></ol>'
+    '<button type="button" class="small older" data-older hidden>Show older frames</button>'
+)
+
+
+@dataclass(frozen=True)
+class VideoTab:
+    """The widgets of the tab."""
+
+    stage: gr.HTML
+    path: gr.Textbox
+    open_path: gr.Button
+    sample: gr.Button
+    run: gr.HTML
+    tags: gr.Textbox
+    vocabulary: gr.HTML
+    prompt: gr.Textbox
+    interval: gr.Number
+    start: gr.Textbox
+    end: gr.Textbox
+    most: gr.Textbox
+    codes: gr.Checkbox
+    analyse: gr.Button
+    export: gr.Button
+    plan: gr.HTML
+    said: gr.HTML
+    remembered: gr.BrowserState
+    typed: gr.BrowserState
+
+    @property
+    def asked(self) -> list[Any]:
+        """The fields that say what is asked, in the order of `Asked`."""
+        return [self.tags, self.prompt, self.interval, self.start, self.end, self.most, self.codes]
+
+
+def build() -> VideoTab:
+    """Lay the tab out: what is seen at the left, what is asked and answered at the right."""
+    remembered = gr.BrowserState("", storage_key="haven-stage", secret=BROWSER_SECRET)
+    typed = gr.BrowserState(None, storage_key="haven-fields", secret=BROWSER_SECRET)
+    with gr.Row(elem_id="haven-video", equal_height=False):
+        with gr.Column(scale=7, min_width=0, elem_id="haven-left"):
+            left = _build_left()
+        with gr.Column(scale=5, min_width=0, elem_id="haven-right"):
+            right = _build_right()
+    return VideoTab(**left, **right, remembered=remembered, typed=typed)
+
+
+def _build_left() -> dict[str, Any]:
+    stage = own_html(
+        value="",
+        template=(ASSETS / "stage.html").read_text(encoding="utf-8"),
+        js="haven.stage(element, props, watch, (data) => trigger('upload', data));",
+        elem_id="haven-stage",
+    )
+    with gr.Row(elem_id="haven-choose", equal_height=False):
+        path = gr.Textbox(
+            label="Or name a file on this machine", placeholder="~/Videos/lake.mp4", scale=4, min_width=160
+        )
+        open_path = gr.Button("Open", scale=0, min_width=72)
+        sample = gr.Button("Try the sample clip", scale=0, min_width=140)
+    run = own_html(
+        template=RUN,
+        js="haven.mount('run', element, (data) => trigger('act', data));",
+        elem_id="haven-run",
+    )
+    return {"stage": stage, "path": path, "open_path": open_path, "sample": sample, "run": run}
+
+
+def _build_right() -> dict[str, Any]:
+    tags = gr.Textbox(
+        label="Tags to look for",
+        info="Each is a yes or no for every frame; several may hold at once.",
+        placeholder="boat, sun, hills",
+        lines=1,
+        max_lines=4,
+        elem_id="haven-tags",
+    )
+    vocabulary = own_html(elem_id="haven-vocabulary", js="haven.vocabulary(element);")
+    prompt = gr.Textbox(
+        label="Question for each frame",
+        placeholder="Describe this frame in one sentence.",
+        lines=2,
+        max_lines=6,
+        elem_id="haven-prompt",
+    )
+    with gr.Row(elem_id="haven-ask", equal_height=False):
+        interval = gr.Number(
+            label="A frame every (s)", value=2.0, scale=1, min_width=110, elem_id="haven-interval"
+        )
+        analyse = gr.Button("Analyse", variant="primary", scale=3, min_width=120, elem_id="haven-analyse")
+        export = gr.Button("Export", scale=1, min_width=80, elem_id="haven-export")
+    said = own_html(elem_id="haven-video-said")
+    plan = own_html(elem_id="haven-plan")
+    more = _build_more()
+    own_html(template=RESULTS, js="haven.results(element);", elem_id="haven-results")
+    return {
+        "tags": tags,
+        "vocabulary": vocabulary,
+        "prompt": prompt,
+        "interval": interval,
+        **more,
+        "analyse": analyse,
+        "export": export,
+        "plan": plan,
+        "said": said,
+    }
+
+
+def _build_more() -> dict[str, Any]:
+    with gr.Accordion("More", open=False, elem_id="haven-more"):
+        with gr.Row():
+            # Texts, since an empty number field is shown and sent as 0.
+            start = gr.Textbox(label="From (s)", placeholder="start", min_width=90)
+            end = gr.Textbox(label="To (s)", placeholder="end", min_width=90)
+            most = gr.Textbox(label="At most (frames)", placeholder="no limit", min_width=110)
+        codes = gr.Checkbox(label="Read QR and bar codes (0.1 s more for each frame)", value=False)
+    return {"start": start, "end": end, "most": most, "codes": codes}

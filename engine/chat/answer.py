@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -53,6 +54,8 @@ class Answer:
         self._draft = Draft()
         self._kept = time.monotonic()
         self._over = threading.Event()
+        self.begun: Future[None] = Future()  # done with the first words, or with an end without any
+        self.begun.set_running_or_notify_cancel()  # a listener that leaves cannot cancel it for the others
         self._thread = threading.Thread(target=self._run, name="haven-chat")
         self._thread.start()
 
@@ -79,6 +82,11 @@ class Answer:
             self._keep(self._draft)
         finally:
             self._over.set()
+            self._begin()
+
+    def _begin(self) -> None:
+        if not self.begun.done():
+            self.begun.set_result(None)
 
     def _fail(self, error: str) -> None:
         self._draft = replace(self._draft, state="failed", error=error, finish_reason="error")
@@ -108,6 +116,7 @@ class Answer:
     def _take(self, piece: TextDelta | Finished, info: BackendInfo) -> None:
         if isinstance(piece, TextDelta):
             self._draft = replace(self._draft, text=self._draft.text + piece.text)
+            self._begin()
             self._keep_now_and_then()
             return
         usage = asdict(piece.usage) | {"context_length": info.context_length}

@@ -4,16 +4,18 @@ The database says what was said; a question and the place of its answer are writ
 is asked, so that nothing is lost to a kill. Knows neither pages nor how a model answers.
 """
 
+import json
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from engine.backends.base import Message
 from engine.chat.answer import Answer, Draft
 from engine.chat.context import Turn
+from engine.chat.exchange import ImportedMessage, as_json, as_markdown, from_json
 from engine.chat.pictures import Pictures
 from engine.errors import Busy, InvalidInput
 from engine.events import ChatUpdate, Conversation, MessageView, SessionView
@@ -88,6 +90,36 @@ class Chats:
         """Undo a deletion. Raises: InvalidInput when it is too late."""
         if not self._store.change_session(session_id, deleted_at=None):
             raise InvalidInput("This chat was deleted for good.")
+        return _session_view(self._session(session_id))
+
+    def export(self, session_id: str, format: str) -> str:
+        """The text of a file: `json` with all that is known, pictures too; `md` to be read.
+
+        Raises: InvalidInput.
+        """
+        conversation = self.conversation(session_id)
+        if format == "md":
+            return as_markdown(conversation)
+        if format != "json":
+            raise InvalidInput(f"There is no export of a chat as {format!r}. Use json or md.")
+        urls = [url for message in conversation.messages for url in message.images]
+        files = {url: self._pictures.path(session_id, url.rpartition("/")[2]) for url in urls}
+        pictures = {url: file.read_bytes() for url, file in files.items() if file.is_file()}
+        return json.dumps(as_json(conversation, pictures), ensure_ascii=False, indent=1)
+
+    def import_session(self, data: object) -> SessionView:
+        """A session from what `export` wrote as JSON. Raises: InvalidInput; then nothing is kept."""
+        found = from_json(data)
+        session_id = uuid.uuid4().hex
+        try:
+            messages = [self._imported(session_id, message) for message in found.messages]
+        except InvalidInput:
+            self._pictures.forget(session_id)
+            raise
+        now = time.time()
+        self._store.add_session(SessionRecord(session_id, _title(found.title), found.created_at, now))
+        if messages:
+            self._store.add_messages(messages)
         return _session_view(self._session(session_id))
 
     # turns
@@ -168,6 +200,12 @@ class Chats:
         self._answers[session_id] = Answer(session_id, self._slot, settings, turns, keep)
         return self._answers[session_id]
 
+    def _imported(self, session_id: str, message: ImportedMessage) -> MessageRecord:
+        names = self._pictures.keep_data(session_id, [(p.suffix, p.data) for p in message.pictures])
+        return MessageRecord(
+            session_id, message.role, message.text, message.created_at, images=names, **message.answer
+        )
+
     def _turns(self, messages: Sequence[MessageRecord]) -> list[Turn]:
         """Questions with their answers; a question that was never answered goes alone."""
         turns: list[list[Message]] = []
@@ -194,12 +232,13 @@ class Chats:
         return self._store.messages(self._session(session_id).id)
 
     def _message_view(self, message: MessageRecord) -> MessageView:
-        answer = self.answering(message.session_id) if message.state == "answering" else None
-        shown = message.text if answer is None else answer.draft.text
+        answer = self._answers.get(message.session_id) if message.state == "answering" else None
+        if answer is not None:
+            message = replace(message, **vars(answer.draft))
         return MessageView(
             message_id=message.id,
             role=message.role,
-            text=shown,
+            text=message.text,
             images=tuple(f"/pictures/{message.session_id}/{name}" for name in message.images),
             state=message.state,
             error=message.error,

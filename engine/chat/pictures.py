@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,14 @@ class Pictures:
         for file in files:
             read_picture(file)
         return tuple(self._copy(session_id, file) for file in files)
+
+    def keep_data(self, session_id: str, pictures: Sequence[tuple[str, bytes]]) -> tuple[str, ...]:
+        """As `keep`, for pictures that are no files yet: their suffixes and bytes."""
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder) / f"picture-{at}{suffix}" for at, (suffix, _) in enumerate(pictures, 1)]
+            for file, (_, data) in zip(files, pictures, strict=True):
+                file.write_bytes(data)
+            return self.keep(session_id, files)
 
     def read(self, session_id: str, names: Sequence[str]) -> tuple[Picture, ...]:
         """As arrays: RGB, uint8, H x W x 3. Raises: InvalidInput when one is gone."""

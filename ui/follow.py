@@ -48,7 +48,7 @@ def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
         "loading": switch is not None,
         "active": active.job_id if active else "",
         "job": {"job_id": job.job_id, "status": job.status, "frames": job.frames_done} if job else None,
-        "parts": _differing(parts, drawn.parts),
+        "parts": differing(parts, drawn.parts),
         "cards": _new_cards(engine, job, drawn.frames),
     }
 
@@ -91,7 +91,8 @@ def _known(engine: "Engine", job_id: str) -> JobView | None:
         return None
 
 
-def _differing(parts: Mapping[str, str], drawn: Mapping[str, str]) -> dict[str, list[str]]:
+def differing(parts: Mapping[str, str], drawn: Mapping[str, str]) -> dict[str, list[str]]:
+    """The parts whose mark is not the one that is drawn, with their marks."""
     marked = {name: [mark(text), text] for name, text in parts.items()}
     return {name: pair for name, pair in marked.items() if drawn.get(name) != pair[0]}
 

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -53,9 +53,8 @@ class Answer:
         self._slot, self._settings, self._turns, self._keep = slot, settings, turns, keep
         self._draft = Draft()
         self._kept = time.monotonic()
-        self._over = threading.Event()
-        self.begun: Future[None] = Future()  # done with the first words, or with an end without any
-        self.begun.set_running_or_notify_cancel()  # a listener that leaves cannot cancel it for the others
+        self.begun = _uncancellable()  # done with the first words, or with an end without any
+        self.ended = _uncancellable()  # done once it is over and kept
         self._thread = threading.Thread(target=self._run, name="haven-chat")
         self._thread.start()
 
@@ -66,7 +65,7 @@ class Answer:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the end, at most so long; True when it is over and kept."""
-        return self._over.wait(seconds)
+        return not wait([self.ended], seconds).not_done
 
     def _run(self) -> None:
         try:
@@ -81,7 +80,7 @@ class Answer:
         try:
             self._keep(self._draft)
         finally:
-            self._over.set()
+            self.ended.set_result(None)
             self._begin()
 
     def _begin(self) -> None:
@@ -134,3 +133,10 @@ class Answer:
                 f"{info.model} does not see pictures. Load a model that does, then press Retry, "
                 "or ask without the picture."
             )
+
+
+def _uncancellable() -> "Future[None]":
+    """Many may wait for it, and one who stops waiting does not cancel it for the others."""
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+    return future

@@ -18,7 +18,7 @@
   let again = false;
 
   const find = (selector) => root.querySelector(selector);
-  const box = () => find("[data-message]");
+  const box = () => find("#haven-message");
 
   haven.chat = (element, props, watch, tell) => {
     root = element.querySelector(".chat");

@@ -102,7 +102,7 @@
     button.setAttribute("aria-label", `Leave out ${picture.file.name}`);
     button.addEventListener("click", () => {
       remove(picture);
-      root.querySelector("[data-message]").focus();
+      root.querySelector("#haven-message").focus();
     });
     return button;
   }

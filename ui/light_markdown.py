@@ -37,7 +37,7 @@ def inline(text: str) -> str:
             end = pieces.index(piece, place + 1)
             made.append(f"<code>{escape(''.join(pieces[place + 1 : end]))}</code>")
             place = end
-        else:
+        elif piece:
             made.append(_moments(piece))
         place += 1
     return "".join(made)

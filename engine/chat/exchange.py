@@ -160,8 +160,9 @@ def _picture(where: str, data: object) -> ImportedPicture:
     suffix = f".{name.rpartition('.')[2].lower()}"
     if suffix not in SUFFIXES:
         raise InvalidInput(f"{where}: {name!r} is no picture that can be read.")
+    coded = picture.get("base64")
     try:
-        data = base64.b64decode(str(picture.get("base64")), validate=True)
+        data = base64.b64decode(coded if isinstance(coded, str) else "%", validate=True)
     except (binascii.Error, ValueError):
         raise InvalidInput(f"{where}: {name!r} is damaged.") from None
     return ImportedPicture(suffix, data)

@@ -12,6 +12,9 @@
   let answering = false;
   let editing = 0;
   let undo = "";
+  let settling = 0; // settings that are on their way; a question waits for them
+  let wanted = false; // a question was sent meanwhile
+  let atEnd = true; // the reader is at the end of the conversation, and is kept there
   let serial = 0;
   let timer = 0;
   let asking = false;
@@ -33,6 +36,8 @@
     box().addEventListener("input", () => sized(true));
     box().value = sessionStorage.getItem(DRAFT) || "";
     new ResizeObserver(() => sized(false)).observe(box());
+    new ResizeObserver(follow).observe(find("[data-scroll]"));
+    find("[data-scroll]").addEventListener("scroll", noteReader);
     haven.chatPictures(root, say);
     new IntersectionObserver(soon).observe(root);
     document.addEventListener("visibilitychange", soon);
@@ -65,6 +70,8 @@
     const images = haven.chatPictures.ready();
     if (answering || root.dataset.sending === "yes" || images === null) return;
     if (!text.trim() && !images.length) return box().focus();
+    wanted = settling > 0;
+    if (wanted) return;
     if (editing && images.length) return say("A changed question keeps its own pictures. Leave out the new ones.", true);
     root.dataset.sending = "yes";
     find(".chat-send").disabled = true;
@@ -76,7 +83,7 @@
       if (box().value === text) write("");
       haven.chatPictures.clear();
       edit(0);
-      follow(true);
+      toEnd();
     });
   }
 
@@ -96,7 +103,7 @@
     delete: (button) => ask("delete", { which: button.closest("[data-session]").dataset.session }),
     undo: () => ask("restore", { which: undo }),
     stop: () => ask("stop", {}, () => box().focus()),
-    regenerate: () => ask("regenerate", {}, () => follow(true)),
+    regenerate: () => ask("regenerate", {}, () => toEnd()),
     edit: (button) => {
       edit(Number(button.dataset.message));
       write(button.closest(".message").querySelector(".said")?.textContent || "");
@@ -177,13 +184,17 @@
 
   function onSetting(event) {
     const field = event.target;
+    field.dataset.refused = "yes"; // until the answer is there, what was typed stays
     const value = field.type === "number" ? (field.value === "" ? "" : Number(field.value)) : field.value;
+    settling += 1;
     ask("settings", { values: { [field.dataset.setting]: value } }, (reply) => {
       field.dataset.refused = reply.failed ? "yes" : "no";
       field.setAttribute("aria-invalid", String(reply.failed));
       const line = find("[data-settings-said]");
       line.textContent = reply.failed ? reply.said : "Kept. It holds from the next question on, in every chat.";
       line.classList.toggle("bad", reply.failed);
+      settling -= 1;
+      if (!settling && wanted) find("[data-form]").requestSubmit();
       return "said";
     });
   }
@@ -195,7 +206,7 @@
     shown = session;
     localStorage.setItem(KEY, shown);
     list(false);
-    follow(true);
+    toEnd();
     soon();
   }
 
@@ -222,10 +233,8 @@
 
   // The box grows with its text, and the conversation keeps its place above it.
   function sized(typed) {
-    const bottom = atBottom();
     box().style.height = "auto";
     box().style.height = `${Math.min(box().scrollHeight + 2, innerHeight * 0.35)}px`;
-    if (bottom) follow(true);
     if (typed) sessionStorage.setItem(DRAFT, box().value);
   }
 
@@ -239,14 +248,18 @@
     find("[data-do=undo]").hidden = !undo;
   }
 
-  function atBottom() {
+  function noteReader() {
     const scroll = find("[data-scroll]");
-    return scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
+    atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
   }
 
-  function follow(yes) {
-    const scroll = find("[data-scroll]");
-    if (yes) scroll.scrollTop = scroll.scrollHeight;
+  function follow() {
+    if (atEnd) find("[data-scroll]").scrollTop = find("[data-scroll]").scrollHeight;
+  }
+
+  function toEnd() {
+    atEnd = true;
+    follow();
   }
 
   async function look() {
@@ -274,7 +287,6 @@
   }
 
   function draw(answer) {
-    const bottom = atBottom();
     for (const [name, [mark, html]] of Object.entries(answer.parts)) {
       haven.morph(find(`[data-part="${name}"]`), html);
       marks.set(name, mark);
@@ -284,7 +296,7 @@
     root.dataset.answering = answering ? "yes" : "no";
     haven.chatPictures.refuse(answer.no_pictures);
     settings(answer.settings);
-    if (bottom) follow(true);
+    follow();
     return answer.every_ms;
   }
 

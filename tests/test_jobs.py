@@ -288,6 +288,20 @@ def test_an_upload_is_kept_under_its_hash_and_goes_with_its_last_job(house, clip
     assert not kept[0].exists()
 
 
+def test_an_upload_that_is_analysed_again_from_where_it_is_kept_goes_with_its_last_job_too(
+    house, clip, tmp_path
+):
+    upload = Path(shutil.copy2(clip, tmp_path / "upload.mp4"))
+    first = house.submit(upload, uploaded=True)
+    kept = Path(house.wait_for(first, "completed").video_path)
+    second = house.submit(kept)
+    house.wait_for(second, "completed")
+    house.runner.delete(first)
+    assert kept.is_file()
+    house.runner.delete(second)
+    assert not kept.exists()
+
+
 def test_the_end_of_haven_interrupts_a_job_which_then_goes_on_in_the_next_one(house, clip, tmp_path):
     gate = house.hold_at(4)
     job_id = house.submit(clip)

@@ -1,5 +1,6 @@
 """What sampling costs: only what is needed is read and decoded, in bounded memory, until it is stopped."""
 
+import gc
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from engine.settings import Sampling
 from engine.video.crew import Decoder
 from engine.video.frames import sample
 from engine.video.packets import PacketReader
-from tests.fixtures.videos import Clip, constant, frame_number, numbered_video
+from tests.fixtures.videos import Clip, constant, frame_number, numbered_video, turned
 
 
 class Counter:
@@ -191,6 +192,19 @@ def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path: Path, gop:
     long = numbered_video(tmp_path / "l.mp4", constant(1500), gop=gop, size=(96, 96), encoding=fast)
 
     assert _peak_bytes(long.path) - _peak_bytes(short.path) < 20 << 20
+
+
+@pytest.mark.parametrize("quarters", [0, 1])
+def test_a_picture_is_freed_without_the_garbage_collector(tmp_path: Path, clip: Clip, quarters: int) -> None:
+    path = turned(tmp_path / "a.mp4", clip.path, quarters)
+    list(sample(path, Sampling(Fraction(1)), CancelToken()))
+    gc.collect()
+    gc.disable()
+    try:
+        list(sample(path, Sampling(Fraction(1, 10)), CancelToken()))
+        assert gc.collect() < 50, "200 pictures make no more garbage than one"
+    finally:
+        gc.enable()
 
 
 def test_the_video_library_is_not_loaded_before_a_file_is_opened() -> None:

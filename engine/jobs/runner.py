@@ -251,6 +251,7 @@ class JobRunner:
         path, sha256 = request.video.resolve(), ""
         if request.uploaded:
             path, sha256 = videos.adopt_upload(path, self._store)
+        ours = request.uploaded or videos.is_kept(path, self._store)
         stat, model = path.stat(), self._slot.info
         return JobRecord(
             id=uuid.uuid4().hex,
@@ -270,7 +271,7 @@ class JobRunner:
             frames_total=sample_count(info, request.sampling),
             created_at=time.time(),
             codes=request.codes,
-            uploaded=request.uploaded,
+            uploaded=ours,
             video_sha256=sha256,
             duration_us=info.duration_us,
         )

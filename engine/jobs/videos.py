@@ -53,6 +53,11 @@ def adopt_upload(upload: Path, store: Store) -> tuple[Path, str]:
     return kept, sha256
 
 
+def is_kept(path: Path, store: Store) -> bool:
+    """Whether a file is an upload that was taken in before: a new job about it keeps it there."""
+    return path.parent == (store.folder / "videos").resolve()
+
+
 def check_unchanged(job: JobRecord, store: Store, cancel: CancelToken) -> None:
     """Raises: MediaError when the file of a job is gone, or is another one than at the start."""
     path = Path(job.video_path)

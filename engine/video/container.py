@@ -66,7 +66,11 @@ class Turn:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> "Turn | None":
-        """By the display matrix (ISO/IEC 14496-12, 6.2.2), to the nearest quarter turn; None without one."""
+        """By the display matrix (ISO/IEC 14496-12, 6.2.2), to the nearest quarter turn; None without one.
+
+        Not for every frame of a video: to ask for the side data makes a reference cycle, which keeps the
+        frame in memory until the collector comes by.
+        """
         side_data = frame.side_data
         if Type.DISPLAYMATRIX not in side_data:
             return None

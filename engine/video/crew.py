@@ -22,7 +22,7 @@ from engine.video.packets import stamp
 from engine.video.planning import Stretch
 from engine.video.targets import FOREVER, Wish
 
-_MOST_BYTES_WAITING = 48 << 20  # of pictures of one stretch
+_MOST_BYTES_WAITING = 24 << 20  # of pictures of one stretch; half a long group of them keeps two lanes busy
 
 Result = tuple[Wish, Picture | None]  # None: it could not be decoded
 
@@ -234,4 +234,6 @@ class Decoder:
 
     def _picture(self, frame: VideoFrame, turn: Turn) -> Picture:
         rgb = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        return (Turn.of(frame) or turn).apply(rgb)
+        if turn == Turn() and frame.rotation:  # asked for by the stream itself, not by its container
+            turn = Turn.of(frame) or turn
+        return turn.apply(rgb)

@@ -60,7 +60,8 @@ def wire(tab: ChatTab, house: House) -> None:
     async def act(event: gr.EventData) -> str:
         return await on_chat_act(house, event.ask)
 
-    tab.chat.act(act, None, tab.chat, **QUIET)
+    # Gradio would drop what is done before it has put the last event away, which is after its answer.
+    tab.chat.act(act, None, tab.chat, trigger_mode="multiple", **QUIET)
 
 
 async def on_chat_act(house: House, ask: Mapping[str, Any]) -> str:

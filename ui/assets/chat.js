@@ -5,15 +5,14 @@
   const KEY = "haven-chat"; // the chat that is shown, in this browser
   const DRAFT = "haven-chat-draft"; // what is typed and not sent, in this window
   const marks = new Map(); // part -> mark of what stands there
-  const waiting = new Map(); // serial -> what to do with the answer
+  const queue = []; // what is asked of the server, in this order, each once the one before is answered
+  const PATIENCE_MS = 15000;
   let root = null;
   let trigger = null;
   let shown = localStorage.getItem(KEY) || "";
   let answering = false;
   let editing = 0;
   let undo = "";
-  let settling = 0; // settings that are on their way; a question waits for them
-  let wanted = false; // a question was sent meanwhile
   let atEnd = true; // the reader is at the end of the conversation, and is kept there
   let serial = 0;
   let timer = 0;
@@ -48,19 +47,29 @@
 
   function ask(act, more, then) {
     serial += 1;
-    const number = `${Date.now()}-${serial}`;
-    waiting.set(number, then || (() => {}));
-    trigger({ ask: { act, session: shown, serial: number, ...more } });
+    queue.push({ serial: `${Date.now()}-${serial}`, act, more, then: then || (() => {}), late: 0 });
+    if (queue.length === 1) sendNext();
+  }
+
+  function sendNext() {
+    const [next] = queue;
+    if (!next) return;
+    trigger({ ask: { act: next.act, session: shown, serial: next.serial, ...next.more } });
+    next.late = setTimeout(() => settle(next, { session: shown, said: "Haven did not answer. Try again.", failed: true }), PATIENCE_MS);
     setTimeout(soon, 60);
   }
 
   function answered(text) {
-    const reply = text ? JSON.parse(text) : null;
-    if (!reply || !waiting.has(reply.serial)) return;
-    const then = waiting.get(reply.serial);
-    waiting.delete(reply.serial);
-    if (then(reply) !== "said") say(reply.said, reply.failed, reply.undo);
+    const reply = text ? JSON.parse(text) : {};
+    if (queue.length && queue[0].serial === reply.serial) settle(queue[0], reply);
+  }
+
+  function settle(asked, reply) {
+    clearTimeout(asked.late);
+    queue.shift();
+    if (asked.then(reply) !== "said") say(reply.said, reply.failed, reply.undo);
     if (!reply.failed && reply.session !== shown) show(reply.session);
+    sendNext();
     soon();
   }
 
@@ -70,8 +79,6 @@
     const images = haven.chatPictures.ready();
     if (answering || root.dataset.sending === "yes" || images === null) return;
     if (!text.trim() && !images.length) return box().focus();
-    wanted = settling > 0;
-    if (wanted) return;
     if (editing && images.length) return say("A changed question keeps its own pictures. Leave out the new ones.", true);
     root.dataset.sending = "yes";
     find(".chat-send").disabled = true;
@@ -186,15 +193,12 @@
     const field = event.target;
     field.dataset.refused = "yes"; // until the answer is there, what was typed stays
     const value = field.type === "number" ? (field.value === "" ? "" : Number(field.value)) : field.value;
-    settling += 1;
     ask("settings", { values: { [field.dataset.setting]: value } }, (reply) => {
       field.dataset.refused = reply.failed ? "yes" : "no";
       field.setAttribute("aria-invalid", String(reply.failed));
       const line = find("[data-settings-said]");
       line.textContent = reply.failed ? reply.said : "Kept. It holds from the next question on, in every chat.";
       line.classList.toggle("bad", reply.failed);
-      settling -= 1;
-      if (!settling && wanted) find("[data-form]").requestSubmit();
       return "said";
     });
   }

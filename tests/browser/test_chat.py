@@ -159,3 +159,28 @@ def test_the_tab_fits_a_phone_and_enter_with_shift_breaks_the_line(chat):
     assert chat.evaluate("document.documentElement.scrollWidth") == 390
     chat.get_by_role("button", name="Chats", exact=True).click()
     expect(chat.get_by_label("Search")).to_be_visible()
+
+
+def test_a_time_in_an_answer_leads_into_the_video(page, short_video, tmp_path):
+    page.set_input_files(".drop input[type=file]", str(short_video))
+    page.wait_for_function("() => document.querySelector('video').readyState >= 1")
+    said = {"created_at": 1.0, "state": "done"}
+    file = tmp_path / "chat.json"
+    file.write_text(
+        json.dumps(
+            {
+                "format": "haven-chat",
+                "version": 1,
+                "title": "Times",
+                "created_at": 1.0,
+                "messages": [
+                    {**said, "role": "user", "text": "When?"},
+                    {**said, "role": "assistant", "text": "It is green at **0:02**."},
+                ],
+            }
+        )
+    )
+    to_chat(page).set_input_files("[data-import]", str(file))
+    page.get_by_role("link", name="0:02").click()
+    expect(page.get_by_role("tab", name="Video")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("video")).to_have_js_property("currentTime", 2)

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from engine.chat.exchange import MOST_TEXT, as_json, as_markdown, from_json
+from engine.chat.exchange import as_json, as_markdown, from_json
+from engine.chat.texts import MAX_TEXT
 from engine.errors import InvalidInput
 from engine.events import Conversation, MessageView, SessionView
 
@@ -103,7 +104,7 @@ PICTURE = {"name": "a.png", "base64": base64.b64encode(b"x").decode()}
         (broken_message(0, role="system"), "begins with a question"),
         (broken_message(1, role="system"), "message 2: role"),
         (broken_message(1, text=None), "message 2: text"),
-        (broken_message(1, text="x" * (MOST_TEXT + 1)), "message 2: text"),
+        (broken_message(1, text="x" * (MAX_TEXT + 1)), "message 2: text"),
         (broken_message(1, state="answering"), "message 2: state"),
         (broken_message(1, state=["done"]), "message 2: state"),
         (broken_message(1, model={"a": 1}), "message 2: model"),

@@ -17,6 +17,7 @@ from engine.chat.answer import Answer, Draft
 from engine.chat.context import Turn
 from engine.chat.exchange import ImportedMessage, as_json, as_markdown, from_json
 from engine.chat.pictures import Pictures
+from engine.chat.texts import checked_text, title_of
 from engine.errors import Busy, InvalidInput
 from engine.events import ChatUpdate, Conversation, MessageView, SessionView
 from engine.settings import GenerationSettings
@@ -24,8 +25,6 @@ from engine.slot import Slot
 from storage.records import MessageRecord, SessionRecord
 from storage.store import Store
 
-MAX_TEXT = 500_000  # characters of one message
-MAX_TITLE = 120
 UNDO_SECONDS = 3600.0  # that a deleted session can be had back
 STOP_SECONDS = 2.0
 
@@ -67,7 +66,7 @@ class Chats:
 
     def new_session(self, title: str = "") -> SessionView:
         now = time.time()
-        session = SessionRecord(uuid.uuid4().hex, _title(title) if title else "New chat", now, now)
+        session = SessionRecord(uuid.uuid4().hex, title_of(title) if title else "New chat", now, now)
         self._store.add_session(session)
         return _session_view(session)
 
@@ -76,7 +75,7 @@ class Chats:
         self._session(session_id)
         if not title.strip():
             raise InvalidInput("A chat needs a name.")
-        self._store.change_session(session_id, title=_title(title))
+        self._store.change_session(session_id, title=title_of(title))
         return _session_view(self._session(session_id))
 
     def delete(self, session_id: str) -> SessionView:
@@ -117,7 +116,7 @@ class Chats:
             self._pictures.forget(session_id)
             raise
         now = time.time()
-        self._store.add_session(SessionRecord(session_id, _title(found.title), found.created_at, now))
+        self._store.add_session(SessionRecord(session_id, title_of(found.title), found.created_at, now))
         if messages:
             self._store.add_messages(messages)
         return _session_view(self._session(session_id))
@@ -129,14 +128,14 @@ class Chats:
 
         Raises: Busy while an answer is written there; InvalidInput.
         """
-        text = _checked_text(text, images)
+        text = checked_text(text, images)
         with self._lock:
             if not session_id:
                 session_id = self.new_session(text or "Pictures").session_id
             session = self._session(session_id)
             self._refuse_while_answering(session_id)
             if session.title == "New chat" and text and not self._store.messages(session_id):
-                self._store.change_session(session_id, title=_title(text))
+                self._store.change_session(session_id, title=title_of(text))
             names = self._pictures.keep(session_id, images)
             question = MessageRecord(session_id, "user", text, time.time(), images=names)
             return self._answer(session_id, (question,))
@@ -161,7 +160,7 @@ class Chats:
             found = [m for m in self._messages(session_id) if m.id == message_id and m.role == "user"]
             if not found:
                 raise InvalidInput("That question is not in this chat any more.")
-            text = _checked_text(text, found[0].images)
+            text = checked_text(text, found[0].images)
             self._store.delete_messages_from(session_id, message_id)
             question = MessageRecord(session_id, "user", text, time.time(), images=found[0].images)
             return self._answer(session_id, (question,))
@@ -263,20 +262,3 @@ def update_of(answer: Answer) -> ChatUpdate:
 
 def _session_view(session: SessionRecord) -> SessionView:
     return SessionView(session.id, session.title, session.created_at, session.updated_at)
-
-
-def _title(text: str) -> str:
-    """The first words of a text, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1] + "…"
-
-
-def _checked_text(text: str, images: Sequence[object]) -> str:
-    if not isinstance(text, str):
-        raise InvalidInput(f"A message must be a text, not {text!r}.")
-    if len(text) > MAX_TEXT:
-        raise InvalidInput(f"The message has {len(text):,} characters; {MAX_TEXT:,} is the most.")
-    readable = "".join(c for c in text if c.isprintable() or c in "\n\t")  # no control characters
-    if not readable.strip() and not images:
-        raise InvalidInput("Write something first.")
-    return readable.strip()

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from engine.chat.texts import MAX_TEXT, printable
 from engine.errors import InvalidInput
 from engine.events import Conversation, MessageView
 
@@ -19,7 +20,6 @@ FORMAT = "haven-chat"
 VERSION = 1
 MOST_BYTES = 64_000_000  # of a file
 MOST_MESSAGES = 20_000
-MOST_TEXT = 500_000  # characters of one message
 MOST_SHORT = 2_000  # characters of a name or a reason
 MOST_PICTURES = 32  # of one message
 STATES = ("done", "stopped", "failed")
@@ -130,7 +130,7 @@ def _read(where: str, data: object) -> ImportedMessage:
     pictures = _sequence(f"{where}: images", message.get("images", []), MOST_PICTURES)
     return ImportedMessage(
         role=role,
-        text=_text(f"{where}: text", message.get("text"), MOST_TEXT),
+        text=_text(f"{where}: text", message.get("text"), MAX_TEXT),
         created_at=_moment(f"{where}: created_at", message.get("created_at")),
         pictures=tuple(_picture(f"{where}: images", each) for each in pictures) if role == "user" else (),
         answer=_answer(where, message) if role == "assistant" else {},
@@ -183,8 +183,7 @@ def _sequence(where: str, value: object, most: int) -> Sequence[Any]:
 def _text(where: str, value: object, most: int) -> str:
     if not isinstance(value, str) or len(value) > most:
         raise InvalidInput(f"{where} must be a text of at most {most:,} characters.")
-    # Neither control characters nor half a surrogate pair, which no database can write.
-    return "".join(c for c in value if c.isprintable() or c in "\n\t")
+    return printable(value)
 
 
 def _one_of(where: str, value: object, choices: tuple[str, ...]) -> str:
@@ -208,7 +207,7 @@ def _moment(where: str, value: object) -> float:
 
 def _setting(where: str, value: object) -> str | float:
     if isinstance(value, str):
-        return _text(where, value, MOST_TEXT)
+        return _text(where, value, MAX_TEXT)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InvalidInput(f"{where} must be a text or a number.")
     return value

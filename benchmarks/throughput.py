@@ -127,7 +127,7 @@ def _whole(case: Case, video: Path, browser: str | None) -> Speed:
 
 @contextlib.contextmanager
 def _open_page(address: str, browser: str | None) -> Iterator[Callable[[], None]]:
-    """Haven's page in a browser without a window; what is given makes it follow the running job."""
+    """Haven's page in a browser without a window; what is given waits until it follows the running job."""
     if browser is None:
         yield lambda: None
         return
@@ -140,7 +140,6 @@ def _open_page(address: str, browser: str | None) -> Iterator[Callable[[], None]
         page.get_by_role("tab", name="Video").wait_for()
 
         def follow() -> None:
-            page.reload()
             page.wait_for_function("parseInt(document.title) >= 0")  # it counts the frames there
 
         yield follow

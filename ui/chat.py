@@ -14,7 +14,7 @@ import gradio as gr
 
 from engine.chat.exchange import MOST_BYTES
 from engine.errors import InvalidInput
-from ui.handling import QUIET, explain
+from ui.handling import EVERY_CLICK, explain
 from ui.house import House
 from ui.media import uploaded_file
 from ui.off_loop import slow
@@ -61,7 +61,7 @@ def wire(tab: ChatTab, house: House) -> None:
         return await on_chat_act(house, event.ask)
 
     # Gradio would drop what is done before it has put the last event away, which is after its answer.
-    tab.chat.act(act, None, tab.chat, trigger_mode="multiple", **QUIET)
+    tab.chat.act(act, None, tab.chat, **EVERY_CLICK)
 
 
 async def on_chat_act(house: House, ask: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
     if drawn.wants_jobs:
         parts["jobs"] = cards.job_list(engine.jobs(), time.time())
     active = engine.active_job()
+    new = _new_frames(engine, job, drawn.frames)
     moving = switch is not None or (active is not None and active.status in panels.MOVING)
     return {
         "every_ms": BUSY_MS if moving else IDLE_MS,
@@ -47,9 +48,15 @@ def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
         "generation": status.generation,
         "loading": switch is not None,
         "active": active.job_id if active else "",
-        "job": {"job_id": job.job_id, "status": job.status, "frames": job.frames_done} if job else None,
+        "job": {
+            "job_id": job.job_id,
+            "status": job.status,
+            "frames": new[0].index + 1 if new else drawn.frames,
+        }
+        if job
+        else None,
         "parts": differing(parts, drawn.parts),
-        "cards": _new_cards(engine, job, drawn.frames),
+        "cards": [cards.frame_card(frame, job) for frame in new] if job else [],
     }
 
 
@@ -66,8 +73,9 @@ def timeline(engine: "Engine", job_id: str, have: int) -> dict[str, Any]:
     Raises: InvalidInput for an unknown job.
     """
     job = engine.job(job_id)
-    new = max(job.frames_done - have, 0)
-    frames = engine.frames(job_id, limit=new, newest_first=True)[::-1] if new else []
+    likely = max(job.frames_done - have, 0) + MOST_CARDS  # some may have come since the job was read
+    newest = engine.frames(job_id, limit=likely, newest_first=True)
+    frames = [frame for frame in reversed(newest) if frame.index >= have]
     end = max(job.duration, frames[-1].time if frames else 0.0, 0.001)
     return {
         "duration": end,
@@ -97,12 +105,12 @@ def differing(parts: Mapping[str, str], drawn: Mapping[str, str]) -> dict[str, l
     return {name: pair for name, pair in marked.items() if drawn.get(name) != pair[0]}
 
 
-def _new_cards(engine: "Engine", job: JobView | None, drawn: int) -> list[str]:
-    new = job.frames_done - drawn if job else 0
-    if job is None or new <= 0:
+def _new_frames(engine: "Engine", job: JobView | None, drawn: int) -> list[FrameView]:
+    """The newest frames behind the first `drawn`; more may have come since the job was read."""
+    if job is None or job.frames_done <= drawn:
         return []
-    frames = engine.frames(job.job_id, limit=min(new, MOST_CARDS), newest_first=True)
-    return [cards.frame_card(frame, job) for frame in frames]
+    newest = engine.frames(job.job_id, limit=MOST_CARDS, newest_first=True)
+    return [frame for frame in newest if frame.index >= drawn]
 
 
 def _sample(frame: FrameView, tags: tuple[str, ...]) -> list[Any]:

@@ -18,6 +18,8 @@ QUIET: dict[str, Any] = {
     "show_progress": "hidden",
     "queue": True,
 }
+# For buttons that do one thing after another: a click that comes while the one before is answered counts too.
+EVERY_CLICK: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
 
 
 def notice(text: str, kind: str = "error") -> str:

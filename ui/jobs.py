@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.handling import QUIET, explain, notice
+from ui.handling import EVERY_CLICK, explain, notice
 from ui.house import House
 from ui.off_loop import quick, slow
 from ui.stage import stage_of_job
@@ -40,7 +40,7 @@ def wire(tab: JobsTab, house: House, video_tab: VideoTab) -> None:
     async def act(event: gr.EventData) -> Any:
         return await on_history_act(house, event.act, event.job)
 
-    tab.history.act(act, None, [video_tab.stage, video_tab.remembered, tab.said], **QUIET)
+    tab.history.act(act, None, [video_tab.stage, video_tab.remembered, tab.said], **EVERY_CLICK)
 
 
 async def on_history_act(house: House, act: str, job_id: str) -> tuple[Any, Any, str]:

@@ -11,10 +11,10 @@ from typing import Any
 import gradio as gr
 
 from ui import panels
-from ui.handling import QUIET, explain, notice
+from ui.handling import EVERY_CLICK, QUIET, explain, notice
 from ui.house import House
 from ui.off_loop import quick, slow
-from ui.stage import Asked, Staged, restored, stage_of_path, stage_of_upload
+from ui.stage import Asked, Staged, restored, stage_of_job, stage_of_path, stage_of_upload
 from ui.video_layout import VideoTab
 from ui.vocabulary import vocabulary_chips
 
@@ -31,10 +31,12 @@ def wire(tab: VideoTab, house: House, flipped: gr.HTML) -> None:
     _wire_choosing(tab, house)
     _wire_asking(tab, house, flipped)
 
-    async def act(event: gr.EventData) -> str:
-        return await on_run_act(house, event.act, event.job)
+    async def act(event: gr.EventData) -> Shown:
+        if event.act == "join":
+            return await on_join(house, event.job)
+        return gr.skip(), gr.skip(), await on_run_act(house, event.act, event.job)
 
-    tab.run.act(act, None, tab.said, **QUIET)
+    tab.run.act(act, None, [tab.stage, tab.remembered, tab.said], **EVERY_CLICK)
     tab.export.click(None, None, None, js="() => { haven.exportJob(); }", **QUIET)
     # Kept by the browser itself: no request for each key that is pressed.
     gr.on([field.change for field in tab.asked], None, tab.asked, tab.typed, js=KEEP_FIELDS, **QUIET)
@@ -146,6 +148,11 @@ async def on_analyse_click(house: House, staged: Any, asked: Asked) -> Shown:
         return gr.skip(), gr.skip(), notice(explain(error))
     following = replace(stage, job=job.job_id).as_json()
     return following, following, ""
+
+
+async def on_join(house: House, job_id: str) -> Shown:
+    """An empty page shows what a script or another window began."""
+    return await _show(stage_of_job, house, job_id)
 
 
 async def on_run_act(house: House, act: str, job_id: str) -> str:

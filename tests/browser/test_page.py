@@ -133,6 +133,15 @@ def test_a_reload_and_a_second_window_follow_the_running_job(page, open_page, lo
     expect(page.locator(".run")).to_have_class(re.compile("cancelled"))
 
 
+def test_an_empty_page_follows_what_a_script_began(page, scripts, long_video):
+    expect(page.locator(".stage")).to_have_attribute("data-empty", "yes")
+    job = scripts.predict(str(long_video), "moving", "", 0.1, api_name="/submit_video")
+    expect(page.locator(".caption b")).to_have_text("long.mp4")
+    page.wait_for_function("() => parseInt(document.title) > 0")
+    scripts.predict(job["job_id"], api_name="/cancel_job")
+    expect(page.locator(".run")).to_have_class(re.compile("cancelled"))
+
+
 def test_older_frames_come_when_they_are_asked_for(page, long_video):
     start_long_run(page, long_video)
     page.wait_for_function("() => parseInt(document.title) > 70")

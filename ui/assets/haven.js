@@ -14,6 +14,7 @@
   let list = null;
   let older = null;
   let lost = false;
+  let joined = ""; // the job that an empty page has joined by itself
 
   haven.mount = (name, element, trigger) => {
     triggers.set(name, trigger);
@@ -117,7 +118,15 @@
     if (generation !== null && generation !== answer.generation) triggers.get("chip")?.({});
     generation = answer.generation;
     haven.timeline && haven.timeline.follow(answer.job);
+    join(answer.active);
     return answer.every_ms;
+  }
+
+  // An empty page follows what a script or another window began; once, so that nobody is dragged back to it.
+  function join(active) {
+    if (!active || active === joined || document.documentElement.dataset.stage !== "empty") return;
+    joined = active;
+    triggers.get("run")?.({ act: "join", job: active });
   }
 
   function drawCards(answer) {

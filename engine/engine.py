@@ -19,6 +19,7 @@ from engine.backends.base import BackendInfo, ModelEntry
 from engine.backends.builtin import BuiltinBackend
 from engine.cancel import CancelToken
 from engine.candidates import candidate
+from engine.chat.conversation import Chats
 from engine.errors import Busy, InvalidInput, OutOfSpace
 from engine.events import (
     AnalysisPlan,
@@ -58,6 +59,7 @@ class Engine:
         self._slot = Slot(candidate(*BUILTIN, {}, models_dir), BuiltinBackend())
         self._thumbnails = Thumbnails(store.folder / "thumbnails")
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
+        self.chats = Chats(store, self._slot, self.generation)
         self._switching = threading.Lock()
         self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
         self._last_error = ""
@@ -66,6 +68,7 @@ class Engine:
     def start(self) -> None:
         """Recover what a dead process left, go on with the queue, bring back the last model."""
         self._jobs.start()
+        self.chats.start()
         chosen = self._store.setting("model")
         if chosen and (chosen["provider"], chosen["model"]) != BUILTIN:
             self.begin_switch(chosen["provider"], chosen["model"], "wait", chosen["options"])
@@ -74,6 +77,7 @@ class Engine:
         """Stop what runs, give all memory back, let go of the data folder."""
         for run in self._switches:
             run.cancel.cancel("Haven is closing")
+        self.chats.close()
         self._jobs.close()
         for run in self._switches:
             run.wait()

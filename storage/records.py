@@ -53,3 +53,34 @@ class FrameRecord:
     error: str = ""
     raw: str = ""
     has_picture: bool = True  # False: it could not be decoded, so there is no thumbnail
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """One conversation. Deleted ones stay until they are purged, so that a deletion can be undone."""
+
+    id: str
+    title: str
+    created_at: float  # seconds since 1970
+    updated_at: float
+    deleted_at: float | None = None
+
+
+@dataclass(frozen=True)
+class MessageRecord:
+    """One message of a conversation; an answer also says which model gave it, how, and what went wrong."""
+
+    session_id: str
+    role: str  # user, assistant
+    text: str
+    created_at: float
+    id: int = 0  # given by the store, in the order of the conversation
+    images: tuple[str, ...] = ()  # file names in the session's folder
+    state: str = "done"  # answering, done, stopped, failed
+    error: str = ""
+    notice: str = ""  # what was left out of the context, for the person
+    provider: str = ""
+    model: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    finish_reason: str = ""
+    usage: Mapping[str, Any] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import peewee
 
+from storage.chats import ChatStore
 from storage.connections import Connections
 from storage.errors import StorageError
 from storage.frame_writer import FrameWriter
@@ -33,6 +34,7 @@ class Store:
         self._lock = lock
         self._connections = connections
         self._tables = tables
+        self.chats = ChatStore(connections, tables)
         self._frames = FrameWriter(connections.database, tables)
         job = tables.job
         self._one_job = Prepared(connections.database, job.select().where(job.id == ""))

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any
 
 import peewee
+from playhouse.sqlite_ext import AutoIncrementField
 
-from storage.records import FrameRecord, JobRecord
+from storage.records import FrameRecord, JobRecord, MessageRecord, SessionRecord
 
 dumps = partial(json.dumps, allow_nan=False, ensure_ascii=True)  # NaN is no JSON: refused here, by name
 
@@ -37,9 +38,11 @@ class Tables:
     job: Any
     frame_answer: Any
     video_hash: Any
+    chat_session: Any
+    chat_message: Any
 
     def all(self) -> list[Any]:
-        return [self.setting, self.job, self.frame_answer, self.video_hash]
+        return [getattr(self, field.name) for field in fields(self)]
 
 
 def make_tables(database: peewee.Database) -> Tables:
@@ -111,7 +114,36 @@ def make_tables(database: peewee.Database) -> Tables:
         class Meta:
             table_name = "video_hash"
 
-    tables = Tables(Setting, Job, FrameAnswer, VideoHash)
+    class ChatSession(peewee.Model):
+        id = peewee.TextField(primary_key=True)
+        title = peewee.TextField()
+        created_at = peewee.DoubleField()
+        updated_at = peewee.DoubleField(index=True)
+        deleted_at = peewee.DoubleField(null=True)
+
+        class Meta:
+            table_name = "chat_session"
+
+    class ChatMessage(peewee.Model):
+        id = AutoIncrementField()  # never given twice, so that a page cannot mean another message by it
+        session = peewee.ForeignKeyField(ChatSession, backref="messages", on_delete="CASCADE")
+        role = peewee.TextField()
+        text = peewee.TextField()
+        created_at = peewee.DoubleField()
+        images = peewee.JSONField(dumps=dumps)
+        state = peewee.TextField()
+        error = peewee.TextField()
+        notice = peewee.TextField()
+        provider = peewee.TextField()
+        model = peewee.TextField()
+        settings = peewee.JSONField(dumps=dumps)
+        finish_reason = peewee.TextField()
+        usage = peewee.JSONField(dumps=dumps)
+
+        class Meta:
+            table_name = "chat_message"
+
+    tables = Tables(Setting, Job, FrameAnswer, VideoHash, ChatSession, ChatMessage)
     database.bind(tables.all())
     return tables
 
@@ -133,3 +165,20 @@ def frame_record(row: Mapping[str, Any]) -> FrameRecord:
 def frame_row(frame: FrameRecord) -> dict[str, Any]:
     """The inverse of `frame_record`, in the order of the columns."""
     return {_COLUMNS.get(field.name, field.name): getattr(frame, field.name) for field in fields(frame)}
+
+
+def session_record(row: Mapping[str, Any]) -> SessionRecord:
+    """A row of `chat_session`, as `.dicts()` gives it."""
+    return SessionRecord(**row)
+
+
+def message_record(row: Mapping[str, Any]) -> MessageRecord:
+    """A row of `chat_message`, as `.dicts()` gives it."""
+    named = {"session_id" if column == "session" else column: value for column, value in row.items()}
+    return MessageRecord(**{**named, "images": tuple(row["images"])})
+
+
+def message_row(message: MessageRecord) -> dict[str, Any]:
+    """The inverse of `message_record`, without the id, which the database gives."""
+    row = {field.name: getattr(message, field.name) for field in fields(message) if field.name != "id"}
+    return {"session": row.pop("session_id"), **row, "images": list(message.images)}

@@ -34,6 +34,12 @@ ENDPOINTS = {
     "/jobs": ["status", "limit"],
     "/job_result": ["job_id"],
     "/export_job": ["job_id", "format"],
+    "/chat": ["message", "session_id", "images"],
+    "/stop_chat": ["session_id"],
+    "/sessions": [],
+    "/session": ["session_id"],
+    "/rename_session": ["session_id", "title"],
+    "/delete_session": ["session_id"],
 }
 
 

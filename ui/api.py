@@ -52,12 +52,13 @@ def spoken(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]
         try:
             return await call(*args, **kwargs)
         except Exception as error:
-            raise _said(error) from error
+            raise said(error) from error
 
     return endpoint
 
 
-def _said(error: Exception) -> gr.Error:
+def said(error: Exception) -> gr.Error:
+    """What a script is told: the message alone."""
     # A page would render the message as HTML.
     return gr.Error(escape(explain(error), quote=False), print_exception=False)
 
@@ -173,7 +174,7 @@ def _videos(house: House) -> list[Callable[..., Any]]:
             async for view in _followed(house, job.job_id):
                 yield view
         except Exception as error:
-            raise _said(error) from error
+            raise said(error) from error
 
     @spoken
     async def submit_video(

@@ -11,11 +11,14 @@ TOP = b"""<head>
 <script src="haven/assets/look.js"></script>
 <link rel="stylesheet" href="haven/assets/haven.css">
 <link rel="stylesheet" href="haven/assets/parts.css">
+<link rel="stylesheet" href="haven/assets/chat.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
 <script src="haven/assets/timeline.js"></script>
 <script src="haven/assets/drop.js"></script>
 <script src="haven/assets/haven.js"></script>
+<script src="haven/assets/chat_pictures.js"></script>
+<script src="haven/assets/chat.js"></script>
 """
 
 

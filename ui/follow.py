@@ -55,7 +55,7 @@ def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
         }
         if job
         else None,
-        "parts": _differing(parts, drawn.parts),
+        "parts": differing(parts, drawn.parts),
         "cards": [cards.frame_card(frame, job) for frame in new] if job else [],
     }
 
@@ -99,7 +99,8 @@ def _known(engine: "Engine", job_id: str) -> JobView | None:
         return None
 
 
-def _differing(parts: Mapping[str, str], drawn: Mapping[str, str]) -> dict[str, list[str]]:
+def differing(parts: Mapping[str, str], drawn: Mapping[str, str]) -> dict[str, list[str]]:
+    """The parts whose mark is not the one that is drawn, with their marks."""
     marked = {name: [mark(text), text] for name, text in parts.items()}
     return {name: pair for name, pair in marked.items() if drawn.get(name) != pair[0]}
 

@@ -65,7 +65,7 @@ def uploaded_file(path: str) -> Path:
     try:
         real = Path(path).resolve(strict=True)
     except (OSError, ValueError):
-        raise InvalidInput("That upload is not here any more. Choose the video again.") from None
+        raise InvalidInput("That upload is not here any more. Choose the file again.") from None
     if not real.is_relative_to(upload_folder()) or not real.is_file():
         raise InvalidInput("That file was not uploaded here. Upload it, or give its path as a plain text.")
     return real
@@ -87,3 +87,13 @@ def given_video(video: object) -> Opened:
             return Opened(path, path.name, uploaded=True)
         return Opened(Path(text), Path(text).name)
     raise InvalidInput("Give a video: an uploaded file, or the path of one on this machine.")
+
+
+def given_picture(picture: object) -> Path:
+    """A picture that a script hands over, as `given_video` takes a video. Raises: InvalidInput."""
+    if isinstance(picture, dict):
+        return uploaded_file(str(picture.get("path") or ""))
+    if isinstance(picture, str) and picture.strip():
+        place = Path(picture.strip()).expanduser()
+        return uploaded_file(str(place)) if place.is_relative_to(upload_folder()) else place
+    raise InvalidInput("Give pictures as uploaded files, or as paths on this machine.")

@@ -12,12 +12,21 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from engine.errors import HavenError
-from ui import follow
+from ui import chat_follow, follow
 from ui.house import House
 from ui.off_loop import quick, slow
 from ui.widgets import ASSETS
 
 VERSION = "0.1.0"
+# What a picture of a message is sent as, whatever the file says; never anything that a browser would run.
+PICTURE_TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".bmp": "image/bmp",
+}
+CHAT_FILES = {"json": "application/json", "md": "text/markdown"}
 # One clear pixel: a picture is written beside its answer and may come a moment later; the page asks again.
 NOT_YET = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
@@ -43,6 +52,12 @@ def own_routes(house: House) -> APIRouter:
         drawn = follow.Drawn(job, frames, _marks(have), jobs)
         return JSONResponse(await quick(follow.changes, engine, drawn), headers={"cache-control": "no-store"})
 
+    @router.get("/follow/chat")
+    async def chat_changes(session: str = "", search: str = "", have: str = "") -> JSONResponse:
+        drawn = chat_follow.DrawnChat(session, search, _marks(have))
+        found = await quick(chat_follow.changes, engine, drawn)
+        return JSONResponse(found, headers={"cache-control": "no-store"})
+
     @router.get("/follow/older")
     async def older(job: str, shown: int) -> dict[str, Any]:
         return {"cards": await _or_404(follow.older_cards, engine, job, max(shown, 0))}
@@ -59,6 +74,16 @@ def own_routes(house: House) -> APIRouter:
         # A picture never changes once it is written.
         return _file(path, "image/jpeg", "private, max-age=31536000, immutable")
 
+    @router.get("/pictures/{session_id}/{name}")
+    async def picture(session_id: str, name: str) -> FileResponse:
+        path = await _or_404(engine.chats.picture_path, session_id, name)
+        # Named by its content, so it never changes.
+        return _file(
+            path,
+            PICTURE_TYPES.get(path.suffix, "image/png"),
+            "private, max-age=31536000, immutable",
+        )
+
     @router.get("/media/job/{job_id}")
     async def job_video(job_id: str) -> FileResponse:
         return _file(await _or_404(engine.video_path, job_id))
@@ -74,6 +99,12 @@ def own_routes(house: House) -> APIRouter:
     async def export(job_id: str, format: str) -> FileResponse:
         path: Path = await _or_404(engine.export_job, job_id, format)
         return FileResponse(path, filename=path.name)
+
+    @router.get("/exports/chat/{session_id}.{format}")
+    async def chat_export(session_id: str, format: str) -> Response:
+        text: str = await _or_404(engine.chats.export, session_id, format)
+        named = f'attachment; filename="chat-{session_id[:8]}.{format}"'
+        return Response(text, media_type=CHAT_FILES[format], headers={"content-disposition": named})
 
     return router
 

@@ -225,10 +225,15 @@
     if (old.nodeName !== fresh.nodeName || old.id !== fresh.id || actOf(old) !== actOf(fresh)) old.replaceWith(fresh);
     else if (old.nodeType === Node.TEXT_NODE) {
       if (old.data !== fresh.data) old.data = fresh.data;
-    } else if (!(old.dataset && old.dataset.asked === "yes")) {
+    } else if (!held(old)) {
       morphAttributes(old, fresh);
       morphChildren(old, fresh);
     }
+  }
+
+  // A person is at it: a button that asks whether it is meant, a name that is being typed.
+  function held(node) {
+    return Boolean(node.dataset) && (node.dataset.asked === "yes" || node.dataset.held === "yes");
   }
 
   function actOf(node) {
@@ -250,6 +255,9 @@
   }
 
   haven.soon = soon;
+  haven.morph = morphInto;
+  haven.fetched = fetched;
+  haven.showTab = showTab;
   haven.followed = () => job;
   document.addEventListener("visibilitychange", soon);
   document.addEventListener("click", () => setTimeout(soon, 150));

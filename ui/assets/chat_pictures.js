@@ -1,0 +1,115 @@
+// Pictures that wait to be sent with a question: dropped, pasted or chosen, taken in at once, shown small.
+(() => {
+  const haven = window.haven;
+  const kinds = /^image\/(png|jpeg|webp|gif|bmp)$/;
+  const most = 8;
+  let root = null;
+  let say = null;
+  let reason = ""; // why none can be added now
+  let pictures = []; // {file, path, item}; a path is there once the server has the file
+
+  haven.chatPictures = (element, tell) => {
+    root = element;
+    say = tell;
+    const input = root.querySelector("[data-pick]");
+    const main = root.querySelector(".chat-main");
+    input.addEventListener("change", () => {
+      add([...input.files]);
+      input.value = "";
+    });
+    main.addEventListener("paste", (event) => {
+      const files = [...event.clipboardData.files];
+      if (!files.length) return;
+      event.preventDefault();
+      add(files);
+    });
+    for (const name of ["dragenter", "dragover"]) main.addEventListener(name, (event) => over(event, true));
+    for (const name of ["dragleave", "drop"]) main.addEventListener(name, (event) => over(event, false));
+    main.addEventListener("drop", (event) => add([...event.dataTransfer.files]));
+  };
+
+  haven.chatPictures.pick = () => {
+    if (reason) say(reason, true);
+    else root.querySelector("[data-pick]").click();
+  };
+
+  // The paths to send, or null while one is still on its way.
+  haven.chatPictures.ready = () => {
+    if (pictures.every(({ path }) => path)) return pictures.map(({ path }) => path);
+    say("A picture is still being taken in.");
+    return null;
+  };
+
+  haven.chatPictures.clear = () => [...pictures].forEach(remove);
+
+  haven.chatPictures.refuse = (why) => {
+    reason = why;
+    const button = root.querySelector("[data-do=pick]");
+    button.setAttribute("aria-disabled", why ? "true" : "false");
+    button.title = why || "Add pictures";
+  };
+
+  haven.chatPictures.upload = async (file) => {
+    const body = new FormData();
+    body.append("files", file);
+    try {
+      const answer = await fetch("/gradio_api/upload", { method: "POST", body });
+      return answer.ok ? (await answer.json())[0] : "";
+    } catch (error) {
+      if (error instanceof TypeError) return ""; // nobody answers
+      throw error;
+    }
+  };
+
+  function over(event, yes) {
+    event.preventDefault();
+    root.querySelector(".composer").classList.toggle("over", yes);
+  }
+
+  function add(files) {
+    if (!files.length) return;
+    const fit = files.filter(({ type }) => kinds.test(type)).slice(0, most - pictures.length);
+    if (reason) say(reason, true);
+    else {
+      fit.forEach(take);
+      if (fit.length < files.length) say(`Pictures only, at most ${most} with a question.`, true);
+    }
+  }
+
+  async function take(file) {
+    const item = document.createElement("li");
+    const picture = { file, path: "", item };
+    item.append(preview(file), cross(picture));
+    pictures.push(picture);
+    root.querySelector("[data-pictures]").append(item);
+    picture.path = await haven.chatPictures.upload(file);
+    if (picture.path) return;
+    remove(picture);
+    say(`${file.name} could not be taken in.`, true);
+  }
+
+  function preview(file) {
+    const image = document.createElement("img");
+    image.src = URL.createObjectURL(file);
+    image.alt = file.name;
+    return image;
+  }
+
+  function cross(picture) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "×";
+    button.setAttribute("aria-label", `Leave out ${picture.file.name}`);
+    button.addEventListener("click", () => {
+      remove(picture);
+      root.querySelector("#haven-message").focus();
+    });
+    return button;
+  }
+
+  function remove(picture) {
+    pictures = pictures.filter((one) => one !== picture);
+    URL.revokeObjectURL(picture.item.querySelector("img").src);
+    picture.item.remove();
+  }
+})();

@@ -4,9 +4,8 @@ Translates between what is stored and what is shown; decides nothing that the sl
 decide. Every verb may be called from any thread.
 """
 
-import json
+import errno
 import logging
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from engine.backends.base import BackendInfo, ModelEntry
 from engine.backends.builtin import BuiltinBackend
 from engine.cancel import CancelToken
 from engine.candidates import candidate
-from engine.errors import Busy, InvalidInput, OutOfSpace
+from engine.errors import Busy, DataFolderError, InvalidInput, OutOfSpace
 from engine.events import (
     AnalysisPlan,
     FrameView,
@@ -35,9 +34,10 @@ from engine.jobs.views import frame_view, job_result
 from engine.settings import GenerationSettings
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
+from engine.video.exports import export
 from engine.video.frames import VideoInfo, effective_interval, probe, sample_count
 from engine.video.request import AnalysisRequest
-from storage.errors import DiskFull
+from storage.errors import DiskFull, StorageError
 from storage.records import JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
@@ -45,6 +45,7 @@ from storage.thumbnails import Thumbnails
 log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 1.0  # that `cancel_switch` waits for the end before it answers
+FULL = "The disk is full. Free some space and try again."
 BUILTIN = ("builtin", "scene-facts")
 
 
@@ -58,7 +59,8 @@ class Engine:
         self._slot = Slot(candidate(*BUILTIN, {}, models_dir), BuiltinBackend())
         self._thumbnails = Thumbnails(store.folder / "thumbnails")
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
-        self._switching = threading.Lock()
+        self._changing = threading.Lock()  # one change of the settings, or choice of a model, at a time
+        self._closing = False
         self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
         self._last_error = ""
         self._generation = GenerationSettings().changed(store.setting("generation", {}))
@@ -72,6 +74,8 @@ class Engine:
 
     def close(self) -> None:
         """Stop what runs, give all memory back, let go of the data folder."""
+        with self._changing:
+            self._closing = True
         for run in self._switches:
             run.cancel.cancel("Haven is closing")
         self._jobs.close()
@@ -117,8 +121,12 @@ class Engine:
             self._after_switch(result)
             return result
 
-        with self._switching:
-            run = SwitchRun(wanted.name, work)
+        token = CancelToken()
+        with self._changing:  # who asks last wins, whichever thread is quicker
+            self._slot.supersede(token)
+            if self._closing:
+                token.cancel("Haven is closing")
+            run = SwitchRun(wanted.name, work, token)
             self._switches = [*(r for r in self._switches if not r.wait(0)), run]
         return run
 
@@ -167,10 +175,10 @@ class Engine:
 
     def set_generation(self, **changes: Any) -> GenerationSettings:
         """Change some settings; holds for the next request. Raises: InvalidInput, naming what is off."""
-        changed = self._generation.changed(changes)
-        with _full_disk_said():
+        with self._changing, _storage_said():
+            changed = self._generation.changed(changes)
             self._store.set_setting("generation", asdict(changed))
-        self._generation = changed
+            self._generation = changed
         return changed
 
     def _after_switch(self, result: SwitchFinished) -> None:
@@ -180,8 +188,8 @@ class Engine:
             self._last_error = ""
         try:
             self._jobs.model_changed()
-        except DiskFull:
-            log.warning("the disk is full: jobs that wait for this model stay paused")
+        except StorageError as error:
+            log.warning("jobs that wait for this model stay paused: %s", error)
 
     # videos and jobs
 
@@ -207,7 +215,7 @@ class Engine:
         """
         self._refuse_what_the_model_cannot(request)
         info = self.open_video(request.video)
-        with _full_disk_said():
+        with _storage_said():
             job_id = self._jobs.submit(request, info)
         return self.job(job_id)
 
@@ -230,28 +238,28 @@ class Engine:
     def pause_job(self, job_id: str) -> JobView:
         """Raises: InvalidInput when there is nothing to pause."""
         self._record(job_id)
-        with _full_disk_said():
+        with _storage_said():
             self._jobs.pause(job_id)
         return self.job(job_id)
 
     def resume_job(self, job_id: str) -> JobView:
         """Go on behind the last frame that was kept. Raises: InvalidInput when there is nothing to resume."""
         self._record(job_id)
-        with _full_disk_said():
+        with _storage_said():
             self._jobs.resume(job_id)
         return self.job(job_id)
 
     def cancel_job(self, job_id: str) -> JobView:
         """Stop the computing; what was finished is kept. A job that has ended is left as it is."""
         self._record(job_id)
-        with _full_disk_said():
+        with _storage_said():
             self._jobs.cancel(job_id)
         return self.job(job_id)
 
     def delete_job(self, job_id: str) -> JobView:
         """Forget a job with its answers, pictures and upload; gives how it was."""
         view = self.job(job_id)
-        with _full_disk_said():
+        with _storage_said():
             self._jobs.delete(job_id)
         return view
 
@@ -266,15 +274,9 @@ class Engine:
 
     def export_job(self, job_id: str, format: str) -> Path:
         """Write what is known of a job as a file; `json` is the one format yet. Raises: InvalidInput."""
-        if format != "json":
-            raise InvalidInput(f"There is no export as {format!r} yet. Use json.")
         result = self.job_result(job_id)
-        folder = self._store.folder / "exports"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        place = folder / f"{Path(result.job.video).stem}-{job_id[:8]}.json"
-        with _full_disk_said():
-            _write_whole(place, json.dumps(asdict(result), ensure_ascii=False, indent=1))
-        return place
+        with _storage_said():
+            return export(result, format, self._store.folder / "exports")
 
     def video_path(self, job_id: str) -> Path:
         """The file that a job is about."""
@@ -294,6 +296,10 @@ class Engine:
         info = self._slot.info
         if not info.vision:
             raise InvalidInput(f"{info.model} does not see pictures. Load a model that does, then analyse.")
+        if request.codes and not info.codes:
+            raise InvalidInput(
+                f"{info.model} reads no QR or bar codes. Leave codes out, or load {BUILTIN[1]}."
+            )
         known = info.tag_vocabulary
         strange = [tag for tag in request.tags if known is not None and tag.casefold() not in known]
         if strange and known:
@@ -307,19 +313,16 @@ def _options_key(provider_id: str, model: str) -> str:
     return f"options/{provider_id}/{model}"
 
 
-def _write_whole(place: Path, text: str) -> None:
-    """Written beside, synced, then renamed: a reader sees all of it or nothing."""
-    partial = place.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(place)
-
-
 @contextmanager
-def _full_disk_said() -> Iterator[None]:
+def _storage_said() -> Iterator[None]:
+    """What goes wrong with the data folder, in words for the person."""
     try:
         yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OutOfSpace(FULL) from error
     except DiskFull as error:
-        raise OutOfSpace(f"The disk is full. Free some space and try again. ({error})") from error
+        raise OutOfSpace(FULL) from error
+    except StorageError as error:
+        raise DataFolderError(f"Nothing could be kept: {error}") from error

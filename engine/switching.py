@@ -12,8 +12,10 @@ Report = Callable[[SwitchProgress], None]
 class SwitchRun:
     """Started when it is made. Dropping it does not stop the switch; cancelling does."""
 
-    def __init__(self, name: str, work: Callable[[Report, CancelToken], SwitchFinished]) -> None:
-        self.cancel = CancelToken()
+    def __init__(
+        self, name: str, work: Callable[[Report, CancelToken], SwitchFinished], cancel: CancelToken
+    ) -> None:
+        self.cancel = cancel
         self._latest: SwitchProgress = SwitchProgress("waiting", 0.0, f"{name} is next.")
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(work,), name="haven-switch")

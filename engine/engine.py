@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from engine.backends import PROVIDER_IDS, provider
 from engine.backends.base import BackendInfo, ModelEntry
@@ -23,6 +23,7 @@ from engine.events import (
     AnalysisPlan,
     FrameView,
     JobResult,
+    JobStatus,
     JobView,
     ProviderStatus,
     Status,
@@ -31,7 +32,7 @@ from engine.events import (
 )
 from engine.jobs import JobRunner
 from engine.jobs.views import frame_view, job_result
-from engine.settings import GenerationSettings
+from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
 from engine.video.exports import export
@@ -103,11 +104,13 @@ class Engine:
         when_busy: str = "refuse",
         options: Mapping[str, Any] | None = None,
     ) -> SwitchRun:
-        """Start to load a model; never raises: how it went is the last thing that the run says.
+        """Start to load a model; how it went is the last thing that the run says.
 
         Without `options` the model is loaded with those that it was loaded with last; an option that is
         given as None is left to the backend again.
         """
+        if options is not None and not isinstance(options, Mapping):
+            raise InvalidInput(f"The options of a switch must be names with values, not {options!r}.")
         asked = options or self._store.setting(_options_key(provider_id, model), {})
         kept = {name: value for name, value in asked.items() if value is not None}
         wanted = candidate(provider_id, model, kept, self._shelf)
@@ -215,6 +218,7 @@ class Engine:
         """
         self._refuse_what_the_model_cannot(request)
         info = self.open_video(request.video)
+        _refuse_an_empty_range(request, info)
         with _storage_said():
             job_id = self._jobs.submit(request, info)
         return self.job(job_id)
@@ -224,7 +228,10 @@ class Engine:
         return self._jobs.view(self._record(job_id))
 
     def jobs(self, status: str = "", limit: int = 50) -> list[JobView]:
-        """The newest first; `status` empty means all."""
+        """The newest first; `status` empty means all. Raises: InvalidInput."""
+        if status and status not in get_args(JobStatus):
+            raise InvalidInput(f"There is no status {status!r}. There are: {', '.join(get_args(JobStatus))}.")
+        limit = whole("limit", limit, 1, 10_000)
         return [self._jobs.view(job) for job in self._store.jobs(status=status, limit=limit)]
 
     def active_job(self) -> JobView | None:
@@ -287,7 +294,7 @@ class Engine:
         return self._thumbnails.path(job_id, time_us)
 
     def _record(self, job_id: str) -> JobRecord:
-        job = self._store.job(job_id)
+        job = self._store.job(job_id) if isinstance(job_id, str) else None
         if job is None:
             raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
         return job
@@ -307,6 +314,13 @@ class Engine:
                 f"{info.model} cannot look for {', '.join(map(repr, strange[:5]))}. "
                 f"It knows: {', '.join(known)}. Load a vision model to look for anything else."
             )
+
+
+def _refuse_an_empty_range(request: AnalysisRequest, info: VideoInfo) -> None:
+    start_us = request.sampling.start_us
+    if 0 < info.duration_us <= start_us:
+        start, end = start_us / 1e6, info.duration_us / 1e6
+        raise InvalidInput(f"start ({start:g} s) is behind the end of {request.video.name} ({end:g} s).")
 
 
 def _options_key(provider_id: str, model: str) -> str:

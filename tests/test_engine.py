@@ -244,6 +244,20 @@ def test_a_bad_request_names_what_is_off(how, named):
         AnalysisRequest.of(**{"video": "lake.mp4", "tags": "dark", **how})
 
 
+def test_a_range_behind_the_end_of_the_video_is_refused(engine, video):
+    with pytest.raises(InvalidInput, match=r"99 s.*3 s"):
+        engine.submit_video(AnalysisRequest.of(video, "dark", options={"start": 99}))
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [({"status": "sleeping"}, "sleeping"), ({"limit": -1}, "limit"), ({"limit": "x"}, "limit")],
+)
+def test_a_list_of_jobs_that_cannot_be_is_refused_by_name(engine, asked, named):
+    with pytest.raises(InvalidInput, match=named):
+        engine.jobs(**asked)
+
+
 def test_a_file_that_is_no_video_makes_no_job(engine, tmp_path):
     text = tmp_path / "text.mp4"
     text.write_text("not a video")

@@ -477,8 +477,10 @@ def test_a_status_that_a_full_disk_does_not_take_is_shown_and_written_later(hous
     stopping.join(WAIT)
     assert house.store.job(job_id).status == "running"
     assert house.runner.view(house.store.job(job_id)).status == "paused"
+    house.runner.cancel(job_id)
+    assert house.runner.view(house.store.job(job_id)).status == "cancelled"
     full.clear()
-    house.wait_for(job_id, "paused")
+    house.wait_for(job_id, "cancelled")
 
 
 def test_progress_is_frames_done_over_frames_planned(house, clip):

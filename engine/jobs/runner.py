@@ -16,7 +16,7 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled, InvalidInput
 from engine.events import RESUMABLE, JobView
 from engine.jobs import videos
-from engine.jobs.run import identity
+from engine.jobs.run import STOPPED, Ending, identity
 from engine.jobs.views import job_view
 from engine.jobs.worker import ALL, Worker
 from engine.slot import Slot
@@ -72,7 +72,8 @@ class JobRunner:
     def pause(self, job_id: str) -> None:
         """Raises: InvalidInput when there is nothing to pause."""
         with self._worker.held():
-            if self._worker.stop(job_id, "pause"):
+            paused = Ending(*STOPPED["pause"])
+            if self._worker.stop(job_id, "pause") or self._worker.end_unsaved(job_id, paused):
                 return
             waiting = ("queued", "paused")
             moved = self._store.move_job(job_id, waiting, "paused", reason="user", error="")
@@ -82,7 +83,8 @@ class JobRunner:
     def cancel(self, job_id: str) -> None:
         """Stop a job for good, keeping what was finished; one that has ended is left as it is."""
         with self._worker.held():
-            if not self._worker.stop(job_id, "cancel"):
+            cancelled = Ending(*STOPPED["cancel"])
+            if not (self._worker.stop(job_id, "cancel") or self._worker.end_unsaved(job_id, cancelled)):
                 self._store.move_job(job_id, ("queued", "paused"), "cancelled", reason="", error="")
 
     def resume(self, job_id: str) -> None:
@@ -107,8 +109,9 @@ class JobRunner:
             return
         with self._worker.held():
             if not self._worker.stop(job_id, "delete"):
+                self._thumbnails.delete(job_id)  # first, so that a full disk has room for the rest
+                self._thumbnails.flush()
                 self._store.delete_job(job_id)
-                self._thumbnails.delete(job_id)
         with self._files:
             if job.uploaded and not self._store.jobs_using(job.video_path):
                 Path(job.video_path).unlink(missing_ok=True)
@@ -143,7 +146,7 @@ class JobRunner:
 
     def _status_words(self, job_id: str) -> str:
         job = self._store.job(job_id)
-        return job.status.replace("_", " ") if job else "gone"
+        return self.view(job).status.replace("_", " ") if job else "gone"
 
     def _hash(self, job: JobRecord) -> None:
         try:
@@ -163,7 +166,7 @@ def _new_job(
         id=uuid.uuid4().hex,
         status="queued",
         video_path=str(path),
-        video_name=getattr(request, "name", "") or request.video.name,
+        video_name=_readable(getattr(request, "name", "") or request.video.name),
         video_size=stat.st_size,
         video_mtime_ns=stat.st_mtime_ns,
         provider=model.provider,
@@ -181,3 +184,8 @@ def _new_job(
         video_sha256=sha256,
         duration_us=info.duration_us,
     )
+
+
+def _readable(name: str) -> str:
+    """A file name as text: bytes that are no UTF-8 become a mark."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

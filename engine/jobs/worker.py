@@ -72,6 +72,14 @@ class Worker:
         """How a job ended, where that could not be written yet."""
         return self._unsaved.get(job_id)
 
+    def end_unsaved(self, job_id: str, ending: Ending) -> bool:
+        """Give a job that waits for room on the disk another ending; False when it does not wait."""
+        with self._state:
+            if job_id not in self._unsaved:
+                return False
+            self._unsaved[job_id] = ending
+            return True
+
     def stop(self, job_id: str, why: str) -> bool:
         """Stop the run of this job, if it runs, and wait a moment for its end; False when it does not."""
         with self._state:
@@ -110,9 +118,10 @@ class Worker:
                 job = self._store.next_queued()
                 if job is not None:
                     return job
-                waiting = self._waiting_for_room()
-                self._state.wait(DISK_RETRY_SECONDS if waiting or self._unsaved else None)
-                self._retry_after_full_disk(waiting)
+                waiting = bool(self._unsaved or self._waiting_for_room())
+                self._state.wait(DISK_RETRY_SECONDS if waiting else None)
+                if waiting:
+                    self._retry_after_full_disk()
         return None
 
     def _occupy_and_work_on(self, job: JobRecord) -> None:
@@ -176,15 +185,14 @@ class Worker:
     def _waiting_for_room(self) -> list[JobRecord]:
         return [job for job in self._store.jobs(status="paused", limit=ALL) if job.reason == "disk"]
 
-    def _retry_after_full_disk(self, waiting: list[JobRecord]) -> None:
+    def _retry_after_full_disk(self) -> None:
         if shutil.disk_usage(self._store.folder).free < DISK_ROOM:
             return
         try:
             for job_id, ending in list(self._unsaved.items()):
                 self._save(job_id, ending)
                 del self._unsaved[job_id]
-                waiting += [job for job in self._waiting_for_room() if job.id == job_id]
-            for job in waiting:
+            for job in self._waiting_for_room():
                 self.requeue(job)
         except DiskFull as error:
             log.info("the disk is still full: %s", error)

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -16,11 +17,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+    from storage.store import Store
 
 HOST, PORT = "127.0.0.1", 7860
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORTS_TRIED = 100
 PROBE_SECONDS = 2
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+UPLOADS = "tmp"  # below the data folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,11 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _flags(arguments)
     if given.host not in LOOPBACK:
         return _refused(f"Haven answers on this machine only for now: --host {given.host} is not possible.")
-    listener = _listener(given.host, given.port)
+    listener, port = _listener(given.host, given.port)
     if listener is None:
-        return _opened_there(given)
+        return _opened_there(_address(given.host, port), not given.no_browser)
     data = Path(given.data_dir).expanduser().absolute()
-    _prepare(data)
+    _set_environment(data / UPLOADS)
     from storage.errors import StorageError
 
     try:
@@ -66,30 +70,55 @@ def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
     return given
 
 
-def _prepare(data: Path) -> None:
-    """What Gradio and Hugging Face read when they are imported: no telemetry, a private folder."""
-    uploads = data / "tmp"
-    uploads.mkdir(parents=True, exist_ok=True)
-    uploads.chmod(0o700)
+def _set_environment(uploads: Path) -> None:
+    """What Gradio and Hugging Face read when they are imported: no telemetry, a folder of our own."""
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DO_NOT_TRACK"] = "1"
 
 
-def _run(given: argparse.Namespace, data: Path, listener: socket.socket) -> None:
-    from engine.engine import Engine
+def _open(data: Path) -> "Store":
+    """The data folder, this process's alone, with an empty place for uploads. Raises: StorageError."""
+    from storage.errors import StorageError
     from storage.store import Store
 
-    engine = Engine(Store.open(data), Path(given.models_dir).expanduser().absolute())
+    store = Store.open(data)
+    try:
+        _make_empty(data / UPLOADS)
+    except OSError as error:
+        store.close()
+        raise StorageError(f"{data / UPLOADS} cannot be used: {error.strerror}.") from error
+    return store
+
+
+def _make_empty(uploads: Path) -> None:
+    """What lies there was left by a process that was killed; a job keeps its upload in a place of its own."""
+    uploads.mkdir(mode=0o700, exist_ok=True)
+    uploads.chmod(0o700)
+    for left in uploads.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+def _run(given: argparse.Namespace, data: Path, listener: socket.socket) -> None:
+    store = _open(data)
+    from engine.engine import Engine
+
+    engine = Engine(store, Path(given.models_dir).expanduser().absolute())
     # The server hands a signal on to these once it has stopped; the engine is closed after it.
-    for stopping in (signal.SIGINT, signal.SIGTERM):
+    for stopping in STOPPING:
         signal.signal(stopping, lambda *_: None)
     try:
         engine.start()
         address = _address(given.host, listener.getsockname()[1])
         asyncio.run(_serve(engine, data, listener, lambda: _ready(address, not given.no_browser)))
     finally:
+        # Should closing hang, the next signal ends the process at once; what was shown is kept all the same.
+        for stopping in STOPPING:
+            signal.signal(stopping, signal.SIG_DFL)
         engine.close()
 
 
@@ -111,18 +140,18 @@ def _browse(address: str) -> None:
     threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
-def _listener(host: str, port: int) -> socket.socket | None:
-    """A socket on `port`, or on the next free one; None if Haven already answers there."""
+def _listener(host: str, port: int) -> tuple[socket.socket | None, int]:
+    """A socket on `port`, or on the next free one, and its port; no socket where Haven already answers."""
     for candidate in range(port, port + PORTS_TRIED) if port else (0,):
         try:
             found = _bound(host, candidate)
         except OSError:
             if _is_haven(host, candidate):
-                return None
+                return None, candidate
             continue
         if candidate != port:
             print(f"Port {port} is taken by another program; Haven takes {candidate}.", flush=True)
-        return found
+        return found, found.getsockname()[1]
     raise SystemExit(f"No port from {port} to {port + PORTS_TRIED - 1} is free. Name another with --port.")
 
 
@@ -150,10 +179,9 @@ def _is_haven(host: str, port: int) -> bool:
         return False
 
 
-def _opened_there(given: argparse.Namespace) -> int:
-    address = _address(given.host, given.port)
+def _opened_there(address: str, open_browser: bool) -> int:
     print(f"Haven is already running at {address}", flush=True)
-    if not given.no_browser:
+    if open_browser:
         webbrowser.open(address)
     return 0
 

@@ -4,15 +4,14 @@ Translates between what is stored and what is shown; decides nothing that the sl
 decide. Every verb may be called from any thread.
 """
 
-import json
+import errno
 import logging
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from engine.backends import PROVIDER_IDS, provider
 from engine.backends.base import BackendInfo, ModelEntry
@@ -20,11 +19,12 @@ from engine.backends.builtin import BuiltinBackend
 from engine.cancel import CancelToken
 from engine.candidates import candidate
 from engine.chat.conversation import Chats
-from engine.errors import Busy, InvalidInput, OutOfSpace
+from engine.errors import Busy, DataFolderError, InvalidInput, OutOfSpace
 from engine.events import (
     AnalysisPlan,
     FrameView,
     JobResult,
+    JobStatus,
     JobView,
     ProviderStatus,
     Status,
@@ -33,12 +33,13 @@ from engine.events import (
 )
 from engine.jobs import JobRunner
 from engine.jobs.views import frame_view, job_result
-from engine.settings import GenerationSettings
+from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
+from engine.video.exports import export
 from engine.video.frames import VideoInfo, effective_interval, probe, sample_count
 from engine.video.request import AnalysisRequest
-from storage.errors import DiskFull
+from storage.errors import DiskFull, StorageError
 from storage.records import JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
@@ -46,6 +47,7 @@ from storage.thumbnails import Thumbnails
 log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 1.0  # that `cancel_switch` waits for the end before it answers
+FULL = "The disk is full. Free some space and try again."
 BUILTIN = ("builtin", "scene-facts")
 
 
@@ -60,7 +62,8 @@ class Engine:
         self._thumbnails = Thumbnails(store.folder / "thumbnails")
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
         self.chats = Chats(store, self._slot, self.generation)
-        self._switching = threading.Lock()
+        self._changing = threading.Lock()  # one change of the settings, or choice of a model, at a time
+        self._closing = False
         self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
         self._last_error = ""
         self._generation = GenerationSettings().changed(store.setting("generation", {}))
@@ -75,6 +78,8 @@ class Engine:
 
     def close(self) -> None:
         """Stop what runs, give all memory back, let go of the data folder."""
+        with self._changing:
+            self._closing = True
         for run in self._switches:
             run.cancel.cancel("Haven is closing")
         self.chats.close()
@@ -103,11 +108,13 @@ class Engine:
         when_busy: str = "refuse",
         options: Mapping[str, Any] | None = None,
     ) -> SwitchRun:
-        """Start to load a model; never raises: how it went is the last thing that the run says.
+        """Start to load a model; how it went is the last thing that the run says.
 
         Without `options` the model is loaded with those that it was loaded with last; an option that is
         given as None is left to the backend again.
         """
+        if options is not None and not isinstance(options, Mapping):
+            raise InvalidInput(f"The options of a switch must be names with values, not {options!r}.")
         asked = options or self._store.setting(_options_key(provider_id, model), {})
         kept = {name: value for name, value in asked.items() if value is not None}
         wanted = candidate(provider_id, model, kept, self._shelf)
@@ -121,8 +128,12 @@ class Engine:
             self._after_switch(result)
             return result
 
-        with self._switching:
-            run = SwitchRun(wanted.name, work)
+        token = CancelToken()
+        with self._changing:  # who asks last wins, whichever thread is quicker
+            self._slot.supersede(token)
+            if self._closing:
+                token.cancel("Haven is closing")
+            run = SwitchRun(wanted.name, work, token)
             self._switches = [*(r for r in self._switches if not r.wait(0)), run]
         return run
 
@@ -171,10 +182,10 @@ class Engine:
 
     def set_generation(self, **changes: Any) -> GenerationSettings:
         """Change some settings; holds for the next request. Raises: InvalidInput, naming what is off."""
-        changed = self._generation.changed(changes)
-        with _full_disk_said():
+        with self._changing, _storage_said():
+            changed = self._generation.changed(changes)
             self._store.set_setting("generation", asdict(changed))
-        self._generation = changed
+            self._generation = changed
         return changed
 
     def _after_switch(self, result: SwitchFinished) -> None:
@@ -184,8 +195,8 @@ class Engine:
             self._last_error = ""
         try:
             self._jobs.model_changed()
-        except DiskFull:
-            log.warning("the disk is full: jobs that wait for this model stay paused")
+        except StorageError as error:
+            log.warning("jobs that wait for this model stay paused: %s", error)
 
     # videos and jobs
 
@@ -211,7 +222,8 @@ class Engine:
         """
         self._refuse_what_the_model_cannot(request)
         info = self.open_video(request.video)
-        with _full_disk_said():
+        _refuse_an_empty_range(request, info)
+        with _storage_said():
             job_id = self._jobs.submit(request, info)
         return self.job(job_id)
 
@@ -220,7 +232,10 @@ class Engine:
         return self._jobs.view(self._record(job_id))
 
     def jobs(self, status: str = "", limit: int = 50) -> list[JobView]:
-        """The newest first; `status` empty means all."""
+        """The newest first; `status` empty means all. Raises: InvalidInput."""
+        if status and status not in get_args(JobStatus):
+            raise InvalidInput(f"There is no status {status!r}. There are: {', '.join(get_args(JobStatus))}.")
+        limit = whole("limit", limit, 1, 10_000)
         return [self._jobs.view(job) for job in self._store.jobs(status=status, limit=limit)]
 
     def active_job(self) -> JobView | None:
@@ -234,28 +249,28 @@ class Engine:
     def pause_job(self, job_id: str) -> JobView:
         """Raises: InvalidInput when there is nothing to pause."""
         self._record(job_id)
-        with _full_disk_said():
+        with _storage_said():
             self._jobs.pause(job_id)
         return self.job(job_id)
 
     def resume_job(self, job_id: str) -> JobView:
         """Go on behind the last frame that was kept. Raises: InvalidInput when there is nothing to resume."""
         self._record(job_id)
-        with _full_disk_said():
+        with _storage_said():
             self._jobs.resume(job_id)
         return self.job(job_id)
 
     def cancel_job(self, job_id: str) -> JobView:
         """Stop the computing; what was finished is kept. A job that has ended is left as it is."""
         self._record(job_id)
-        with _full_disk_said():
+        with _storage_said():
             self._jobs.cancel(job_id)
         return self.job(job_id)
 
     def delete_job(self, job_id: str) -> JobView:
         """Forget a job with its answers, pictures and upload; gives how it was."""
         view = self.job(job_id)
-        with _full_disk_said():
+        with _storage_said():
             self._jobs.delete(job_id)
         return view
 
@@ -270,15 +285,9 @@ class Engine:
 
     def export_job(self, job_id: str, format: str) -> Path:
         """Write what is known of a job as a file; `json` is the one format yet. Raises: InvalidInput."""
-        if format != "json":
-            raise InvalidInput(f"There is no export as {format!r} yet. Use json.")
         result = self.job_result(job_id)
-        folder = self._store.folder / "exports"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        place = folder / f"{Path(result.job.video).stem}-{job_id[:8]}.json"
-        with _full_disk_said():
-            _write_whole(place, json.dumps(asdict(result), ensure_ascii=False, indent=1))
-        return place
+        with _storage_said():
+            return export(result, format, self._store.folder / "exports")
 
     def video_path(self, job_id: str) -> Path:
         """The file that a job is about."""
@@ -289,7 +298,7 @@ class Engine:
         return self._thumbnails.path(job_id, time_us)
 
     def _record(self, job_id: str) -> JobRecord:
-        job = self._store.job(job_id)
+        job = self._store.job(job_id) if isinstance(job_id, str) else None
         if job is None:
             raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
         return job
@@ -298,6 +307,10 @@ class Engine:
         info = self._slot.info
         if not info.vision:
             raise InvalidInput(f"{info.model} does not see pictures. Load a model that does, then analyse.")
+        if request.codes and not info.codes:
+            raise InvalidInput(
+                f"{info.model} reads no QR or bar codes. Leave codes out, or load {BUILTIN[1]}."
+            )
         known = info.tag_vocabulary
         strange = [tag for tag in request.tags if known is not None and tag.casefold() not in known]
         if strange and known:
@@ -307,23 +320,27 @@ class Engine:
             )
 
 
+def _refuse_an_empty_range(request: AnalysisRequest, info: VideoInfo) -> None:
+    start_us = request.sampling.start_us
+    if 0 < info.duration_us <= start_us:
+        start, end = start_us / 1e6, info.duration_us / 1e6
+        raise InvalidInput(f"start ({start:g} s) is behind the end of {request.video.name} ({end:g} s).")
+
+
 def _options_key(provider_id: str, model: str) -> str:
     return f"options/{provider_id}/{model}"
 
 
-def _write_whole(place: Path, text: str) -> None:
-    """Written beside, synced, then renamed: a reader sees all of it or nothing."""
-    partial = place.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(place)
-
-
 @contextmanager
-def _full_disk_said() -> Iterator[None]:
+def _storage_said() -> Iterator[None]:
+    """What goes wrong with the data folder, in words for the person."""
     try:
         yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OutOfSpace(FULL) from error
     except DiskFull as error:
-        raise OutOfSpace(f"The disk is full. Free some space and try again. ({error})") from error
+        raise OutOfSpace(FULL) from error
+    except StorageError as error:
+        raise DataFolderError(f"Nothing could be kept: {error}") from error

@@ -120,15 +120,25 @@ class Slot:
         Never raises.
         """
         attempt = _Attempt(candidate, when_busy, report, cancel)
-        with self._choice:
-            earlier, self._latest = self._latest, cancel
-        earlier.cancel("another model was chosen")
+        self.supersede(cancel)
         attempt.say("waiting", 0.0, f"{candidate.name} is next.")
         with self._turn:
             try:
                 return self._attempt(attempt, persist)
             finally:
                 self._leases.admit(True)
+
+    def supersede(self, cancel: CancelToken) -> None:
+        """Make this the switch that was asked for last, and cancel the one before.
+
+        `switch` does so itself; who starts it on another thread does it before, so that requests keep
+        their order. One that was itself superseded meanwhile changes nothing.
+        """
+        with self._choice:
+            if cancel.cancelled or cancel is self._latest:
+                return
+            earlier, self._latest = self._latest, cancel
+        earlier.cancel("another model was chosen")
 
     def cancel_switch(self) -> None:
         """Stop the switch under way, if there is one; what served goes on serving."""

@@ -1,10 +1,13 @@
 """A model switch that is under way: runs on its own thread, and says how far it is to whoever looks."""
 
+import logging
 import threading
 from collections.abc import Callable
 
 from engine.cancel import CancelToken
 from engine.events import SwitchFinished, SwitchProgress
+
+log = logging.getLogger(__name__)
 
 Report = Callable[[SwitchProgress], None]
 
@@ -12,8 +15,10 @@ Report = Callable[[SwitchProgress], None]
 class SwitchRun:
     """Started when it is made. Dropping it does not stop the switch; cancelling does."""
 
-    def __init__(self, name: str, work: Callable[[Report, CancelToken], SwitchFinished]) -> None:
-        self.cancel = CancelToken()
+    def __init__(
+        self, name: str, work: Callable[[Report, CancelToken], SwitchFinished], cancel: CancelToken
+    ) -> None:
+        self.cancel = cancel
         self._latest: SwitchProgress = SwitchProgress("waiting", 0.0, f"{name} is next.")
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(work,), name="haven-switch")
@@ -31,6 +36,10 @@ class SwitchRun:
     def _run(self, work: Callable[[Report, CancelToken], SwitchFinished]) -> None:
         try:
             self._latest = work(self._report, self.cancel)
+        except Exception as error:
+            log.exception("a switch broke")
+            message = f"Something in Haven broke: {type(error).__name__}: {error}"
+            self._latest = SwitchFinished("failed", 0.0, message, False, "", "", 0.0, 0.0)
         finally:
             self._over.set()
 

@@ -123,6 +123,13 @@ class Store:
             raise ValueError("A status changes by move_job alone, which says what it was before.")
         return self._change_job(job_id, [], changes)
 
+    def drop_failed_tail(self, job_id: str) -> int:
+        """Forget the failed frames behind a job's last good one, so that they can be asked again.
+
+        Gives how many these were.
+        """
+        return self._write(lambda: self._drop_failed_tail(job_id))
+
     def delete_job(self, job_id: str) -> bool:
         """Remove a job with its answers; False where there was none."""
         job = self._tables.job
@@ -237,6 +244,19 @@ class Store:
             return self._job(job_id)
 
         return self._write(change)
+
+    def _drop_failed_tail(self, job_id: str) -> int:
+        job, frame = self._tables.job, self._tables.frame_answer
+        mine = frame.job == job_id
+        last_good = frame.select(peewee.fn.MAX(frame.time_us)).where(mine, frame.state != "failed").scalar()
+        tail = mine if last_good is None else mine & (frame.time_us > last_good)
+        dropped = frame.delete().where(tail).execute()
+        job.update(
+            cursor_us=last_good,
+            frames_done=job.frames_done - dropped,
+            frames_failed=job.frames_failed - dropped,
+        ).where(job.id == job_id).execute()
+        return dropped
 
     def _interrupt(self) -> list[JobRecord]:
         job = self._tables.job

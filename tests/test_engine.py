@@ -1,5 +1,6 @@
 """The engine's verbs on real parts: the built-in provider, the tiny model, a real store, real videos."""
 
+import errno
 import json
 import shutil
 import threading
@@ -10,7 +11,7 @@ import pytest
 from fixtures.videos import colour_video
 
 from engine.engine import Engine
-from engine.errors import Busy, InvalidInput, MediaError
+from engine.errors import Busy, InvalidInput, MediaError, OutOfSpace
 from engine.events import ENDED, SwitchFinished
 from engine.settings import GenerationSettings
 from engine.video.request import AnalysisRequest
@@ -180,6 +181,34 @@ def test_generation_settings_are_checked_by_name_and_kept_whole(engine):
     assert engine.generation() == before
 
 
+def test_two_changes_of_the_settings_at_once_are_both_kept(engine):
+    changes = [{"top_k": 7}, {"seed": 11}, {"temperature": 0.5}, {"top_p": 0.5}]
+    threads = [threading.Thread(target=engine.set_generation, kwargs=change) for change in changes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    assert engine.generation() == GenerationSettings(top_k=7, seed=11, temperature=0.5, top_p=0.5)
+
+
+def test_codes_are_refused_of_a_model_that_reads_none(engine, video):
+    assert switched(engine, "transformers", "tiny").success
+    with pytest.raises(InvalidInput, match="codes"):
+        engine.submit_video(AnalysisRequest.of(video, "red", options={"codes": True}))
+
+
+def test_a_full_disk_is_said_when_a_file_is_written(engine, video, monkeypatch):
+    job = ended(engine, engine.submit_video(AnalysisRequest.of(video, "dark", interval=1)).job_id)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.video.exports.os.fsync", full)
+    with pytest.raises(OutOfSpace, match="disk is full"):
+        engine.export_job(job.job_id, "json")
+    assert list((engine._store.folder / "exports").iterdir()) == []
+
+
 def test_tags_outside_the_built_in_vocabulary_are_refused_before_the_run(engine, video):
     with pytest.raises(InvalidInput, match="boat"):
         engine.submit_video(AnalysisRequest.of(video, "dark, boat"))
@@ -213,6 +242,20 @@ BAD_REQUESTS = {
 def test_a_bad_request_names_what_is_off(how, named):
     with pytest.raises(InvalidInput, match=named):
         AnalysisRequest.of(**{"video": "lake.mp4", "tags": "dark", **how})
+
+
+def test_a_range_behind_the_end_of_the_video_is_refused(engine, video):
+    with pytest.raises(InvalidInput, match=r"99 s.*3 s"):
+        engine.submit_video(AnalysisRequest.of(video, "dark", options={"start": 99}))
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [({"status": "sleeping"}, "sleeping"), ({"limit": -1}, "limit"), ({"limit": "x"}, "limit")],
+)
+def test_a_list_of_jobs_that_cannot_be_is_refused_by_name(engine, asked, named):
+    with pytest.raises(InvalidInput, match=named):
+        engine.jobs(**asked)
 
 
 def test_a_file_that_is_no_video_makes_no_job(engine, tmp_path):

@@ -1,6 +1,7 @@
 """Starting and stopping Haven as a person does: flags, a taken port, a folder in use, signals."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 
 import haven_app
+from storage import schema
+from storage.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 120  # seconds; a busy machine is no failure
@@ -72,6 +75,68 @@ def test_the_upload_folder_is_private(running):
     assert (data / "tmp").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+def test_a_data_folder_that_is_made_is_private(tmp_path):
+    store = haven_app._open(tmp_path / "new" / "data")
+    store.close()
+    assert (tmp_path / "new" / "data").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_data_folder_that_cannot_be_made_is_told_in_one_line():
+    refused = said("--port", "0", "--data-dir", "/proc/nope")
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert "/proc/nope" in refused.stderr
+
+
+def test_a_place_for_uploads_that_cannot_be_made_is_told_in_one_line(tmp_path):
+    (tmp_path / "tmp").write_text("in the way")
+    refused = said("--port", "0", "--data-dir", str(tmp_path))
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert str(tmp_path / "tmp") in refused.stderr
+
+
+def test_the_folder_of_a_newer_haven_is_refused_in_one_line(tmp_path, monkeypatch):
+    newer = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, newer, ignore=shutil.ignore_patterns("__pycache__"))
+    (newer / "9000_of_tomorrow.py").write_text("def up(migrator, db):\n    pass\n")
+    monkeypatch.setattr(schema, "MIGRATIONS", newer)
+    Store.open(tmp_path / "data").close()
+    refused = said("--port", "0", "--data-dir", str(tmp_path / "data"))
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert "newer Haven" in refused.stderr
+
+
+def test_uploads_that_a_killed_process_left_are_removed_and_nothing_else(tmp_path):
+    outside = tmp_path / "films"
+    outside.mkdir()
+    (outside / "mine.mp4").write_bytes(b"film")
+    uploads = tmp_path / "data" / "tmp"
+    (uploads / "7f3a").mkdir(parents=True)
+    (uploads / "7f3a" / "lake.mp4").write_bytes(b"film")
+    (uploads / "half").write_bytes(b"fi")
+    (uploads / "link").symlink_to(outside)
+    (tmp_path / "data" / "videos").mkdir()
+    haven_app._open(tmp_path / "data").close()
+    assert list(uploads.iterdir()) == []
+    assert (outside / "mine.mp4").exists()
+    assert (tmp_path / "data" / "videos").is_dir()
+
+
+def test_a_folder_in_use_keeps_its_uploads(tmp_path):
+    owner = haven_app._open(tmp_path)
+    upload = tmp_path / "tmp" / "lake.mp4"
+    upload.write_bytes(b"film")
+    try:
+        assert said("--port", "0", "--data-dir", str(tmp_path)).returncode == 2
+        assert upload.exists()
+    finally:
+        owner.close()
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "haven.example"])
 def test_only_this_machine_is_answered_for_now(host, tmp_path):
     refused = said("--host", host, "--data-dir", str(tmp_path))
@@ -96,6 +161,49 @@ def test_a_signal_stops_it_cleanly_beside_a_port_that_is_taken(tmp_path, number)
     assert told.startswith(f"Port {taken} is taken by another program")
     assert int(address.rsplit(":", 1)[1]) > taken
     assert (tmp_path / "haven.db").is_file()
+
+
+def test_a_haven_that_had_to_take_another_port_is_found_there(tmp_path, monkeypatch, capsys):
+    opened = []
+
+    def taken(host, port):
+        raise OSError
+
+    monkeypatch.setattr(haven_app, "_bound", taken)
+    monkeypatch.setattr(haven_app, "_is_haven", lambda host, port: port == 7861)
+    monkeypatch.setattr(haven_app.webbrowser, "open", opened.append)
+    assert haven_app.main(["--port", "7860", "--data-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "Haven is already running at http://127.0.0.1:7861\n"
+    assert opened == ["http://127.0.0.1:7861"]
+
+
+HANGS = """
+import sys, threading
+import engine.engine, haven_app
+
+def close(self):
+    print("closing", flush=True)
+    threading.Event().wait()
+
+engine.engine.Engine.close = close
+haven_app.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once_while_closing_hangs(tmp_path, number):
+    flags = ["--no-browser", "--port", "0", "--data-dir", str(tmp_path)]
+    started = [sys.executable, "-c", HANGS, *flags]
+    with subprocess.Popen(started, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            first_line(process)
+            process.send_signal(number)
+            assert process.stdout.readline() == "closing\n"
+            process.send_signal(number)
+            assert process.wait(PATIENCE) == -number
+        finally:
+            process.kill()
 
 
 def test_importing_it_does_nothing():

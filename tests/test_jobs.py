@@ -14,11 +14,13 @@ from fixtures.videos import constant, numbered_video
 from engine.backends.base import Frame, LoadPlan
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError
-from engine.jobs import JobRunner, runner
+from engine.jobs import JobRunner, worker
+from engine.jobs.run import identity
+from engine.jobs.views import job_spans
 from engine.slot import Candidate, Slot
 from engine.video.frames import probe
 from engine.video.request import AnalysisRequest
-from storage.errors import DiskFull
+from storage.errors import DiskFull, StorageError
 from storage.store import Store
 from storage.thumbnails import Thumbnails
 
@@ -123,7 +125,7 @@ def stopped_at_frame_4(house: House, clip: Path, verb) -> str:
     assert gate.reached.wait(WAIT)
     stopping = threading.Thread(target=verb, args=(job_id,))
     stopping.start()
-    run = house.runner._run
+    run = house.runner._worker.run
     assert run is None or run.cancel.wait(WAIT)
     gate.open()
     stopping.join(WAIT)
@@ -169,7 +171,7 @@ def test_a_switch_that_cancels_stops_the_job_and_loses_nothing_of_it(house, clip
     gate = house.hold_at(3)
     job_id = house.submit(clip)
     assert gate.reached.wait(WAIT)
-    run = house.runner._run
+    run = house.runner._worker.run
     switching = threading.Thread(target=house.switch, args=("second", "cancel"))
     switching.start()
     assert run.cancel.wait(WAIT)
@@ -217,6 +219,104 @@ def test_cancelling_a_finished_job_changes_nothing(house, clip):
     before = house.wait_for(job_id, "completed")
     house.runner.cancel(job_id)
     assert house.store.job(job_id) == before
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "ending"), [("pause", "cancel", "cancelled"), ("cancel", "pause", "cancelled")]
+)
+def test_the_stronger_of_two_wishes_wins_whichever_came_first(house, clip, first, then, ending, monkeypatch):
+    monkeypatch.setattr(worker, "STOP_SECONDS", 0.0)
+    gate = house.hold_at(4)
+    job_id = house.submit(clip)
+    assert gate.reached.wait(WAIT)
+    getattr(house.runner, first)(job_id)
+    getattr(house.runner, then)(job_id)
+    gate.open()
+    assert house.wait_for(job_id, "paused", "cancelled").status == ending
+
+
+def test_a_job_that_is_deleted_while_it_is_being_paused_is_gone(house, clip, monkeypatch):
+    monkeypatch.setattr(worker, "STOP_SECONDS", 0.0)
+    gate = house.hold_at(4)
+    job_id = house.submit(clip)
+    assert gate.reached.wait(WAIT)
+    house.runner.pause(job_id)
+    house.runner.delete(job_id)
+    gate.open()
+    other = house.submit(clip)
+    house.wait_for(other, "completed")
+    assert house.store.job(job_id) is None and house.times(job_id) == []
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel", "delete"])
+def test_a_verb_that_meets_the_beginning_of_a_job_is_not_lost(house, clip, verb, monkeypatch):
+    """Between the look whether a job runs and the change of its status, nobody claims it."""
+    stop, asked = house.runner._worker.stop, threading.Event()
+
+    def slow_stop(job_id, why):
+        found = stop(job_id, why)
+        asked.set()
+        threading.Event().wait(0.05)  # time enough for the worker to claim, were it free to
+        return found
+
+    blocker = house.hold_at(0)
+    first, job_id = house.submit(clip), house.submit(clip)
+    assert blocker.reached.wait(WAIT)
+    monkeypatch.setattr(house.runner._worker, "stop", slow_stop)
+    acting = threading.Thread(target=getattr(house.runner, verb), args=(job_id,))
+    acting.start()
+    assert asked.wait(WAIT)
+    blocker.open()
+    acting.join(WAIT)
+    house.wait_for(first, "completed")
+    job = house.store.job(job_id)
+    assert (job.status if job else "deleted") in ("paused", "cancelled", "deleted")
+    assert house.times(job_id) == []
+
+
+def test_trying_a_failed_job_again_asks_again_what_had_failed(house, clip):
+    house.answers.update({n: ModelError("it choked") for n in range(3, FRAMES)})
+    job_id = house.submit(clip)
+    house.wait_for(job_id, "completed_with_errors")
+    house.store.move_job(job_id, ("completed_with_errors",), "failed")
+    house.answers.clear()
+    house.runner.resume(job_id)
+    job = house.wait_for(job_id, "completed")
+    assert house.times(job_id) == ALL_TIMES and job.frames_failed == 0 and job.frames_done == FRAMES
+
+
+def test_thumbnails_that_a_kill_took_are_made_again_on_resuming(house, clip):
+    job_id = stopped_at_frame_4(house, clip, house.runner.pause)
+    house.wait_for(job_id, "paused")
+    for time_us in ALL_TIMES[2:4]:
+        house.thumbnails.path(job_id, time_us).unlink()
+    house.runner.resume(job_id)
+    house.wait_for(job_id, "completed")
+    assert all(house.thumbnails.path(job_id, time_us).is_file() for time_us in ALL_TIMES)
+    with house.slot.lease(CancelToken()) as backend:
+        assert backend.asked == list(range(FRAMES)), "a kept frame was asked about again"
+
+
+def test_the_worker_outlives_a_database_that_cannot_be_used_for_a_while(house, clip, monkeypatch):
+    monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.01)
+    move_job, broken = house.store.move_job, [1, 1, 1]
+
+    def move_unless_broken(*args, **changes):
+        if broken:
+            broken.pop()
+            raise StorageError("disk I/O error")
+        return move_job(*args, **changes)
+
+    monkeypatch.setattr(house.store, "move_job", move_unless_broken)
+    house.wait_for(house.submit(clip), "completed")
+    assert not broken
+
+
+def test_spans_end_with_the_range_that_was_analysed(house, clip):
+    job_id = house.submit(clip, options={"end": 0.55})
+    house.wait_for(job_id, "completed")
+    job = house.store.job(job_id)
+    assert [(s.start_us, s.end_us) for s in job_spans(job, house.store.frames(job_id))] == [(0, 550_000)]
 
 
 def test_a_deleted_job_takes_its_answers_and_pictures_with_it(house, clip):
@@ -334,7 +434,7 @@ def test_a_job_left_running_by_a_dead_process_is_offered_for_resuming(tmp_path, 
 
 
 def test_a_full_disk_pauses_the_job_which_goes_on_by_itself(house, clip, monkeypatch):
-    monkeypatch.setattr(runner, "DISK_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.01)
     add_frame, full, met = house.store.add_frame, threading.Event(), threading.Event()
     full.set()
 
@@ -345,19 +445,19 @@ def test_a_full_disk_pauses_the_job_which_goes_on_by_itself(house, clip, monkeyp
         return add_frame(frame, seconds)
 
     monkeypatch.setattr(house.store, "add_frame", add_unless_full)
-    monkeypatch.setattr(runner, "DISK_ROOM", 1 << 62)
+    monkeypatch.setattr(worker, "DISK_ROOM", 1 << 62)
     job_id = house.submit(clip)
     assert met.wait(WAIT)
     paused = house.wait_for(job_id, "paused")
     assert paused.reason == "disk" and "full" in paused.error and paused.frames_done == 5
     full.clear()
-    monkeypatch.setattr(runner, "DISK_ROOM", 0)
+    monkeypatch.setattr(worker, "DISK_ROOM", 0)
     house.wait_for(job_id, "completed")
     assert house.times(job_id) == ALL_TIMES
 
 
 def test_a_status_that_a_full_disk_does_not_take_is_shown_and_written_later(house, clip, monkeypatch):
-    monkeypatch.setattr(runner, "DISK_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.01)
     gate = house.hold_at(4)
     job_id = house.submit(clip)
     assert gate.reached.wait(WAIT)
@@ -372,13 +472,15 @@ def test_a_status_that_a_full_disk_does_not_take_is_shown_and_written_later(hous
     monkeypatch.setattr(house.store, "move_job", move_unless_full)
     stopping = threading.Thread(target=house.runner.pause, args=(job_id,))
     stopping.start()
-    assert house.runner._run.cancel.wait(WAIT)
+    assert house.runner._worker.run.cancel.wait(WAIT)
     gate.open()
     stopping.join(WAIT)
     assert house.store.job(job_id).status == "running"
     assert house.runner.view(house.store.job(job_id)).status == "paused"
+    house.runner.cancel(job_id)
+    assert house.runner.view(house.store.job(job_id)).status == "cancelled"
     full.clear()
-    house.wait_for(job_id, "paused")
+    house.wait_for(job_id, "cancelled")
 
 
 def test_progress_is_frames_done_over_frames_planned(house, clip):
@@ -414,5 +516,5 @@ def test_time_left_is_unknown_before_the_first_frame_and_known_from_earlier_jobs
 def test_a_job_is_pinned_to_the_load_options_too(house, clip):
     job_id = stopped_at_frame_4(house, clip, house.runner.pause)
     job = house.wait_for(job_id, "paused")
-    assert runner.identity(job) == house.slot.info.identity
-    assert runner.identity(replace(job, load_options={"quantization": "4bit"})) != house.slot.info.identity
+    assert identity(job) == house.slot.info.identity
+    assert identity(replace(job, load_options={"quantization": "4bit"})) != house.slot.info.identity

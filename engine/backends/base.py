@@ -34,6 +34,7 @@ class BackendInfo:
     parallel: int = 1  # requests that it takes at once
     batch_size: int = 1  # frames that one `look` should be given, so that a waiting chat is served soon
     tag_vocabulary: tuple[str, ...] | None = None  # None: any tag may be asked
+    codes: bool = False  # reads QR and bar codes
     load_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -93,6 +93,7 @@ class BuiltinBackend:
             context_length=0,
             memory_bytes=0,
             tag_vocabulary=VOCABULARY,
+            codes=True,
         )
 
     def look(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:

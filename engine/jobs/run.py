@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.backends.base import Backend, FrameTask
+from engine.backends.base import Backend, Frame, FrameTask
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError
 from engine.events import FrameLost, FrameRead, JobStatus
@@ -26,13 +26,16 @@ from storage.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
 
-# why a run is stopped, as its token says, and what becomes of the job
+PICTURES_AT_RISK = 64  # kept frames whose thumbnail may not have been written when a process was killed
+# Why a run is stopped, the weakest wish first, and what becomes of the job.
 STOPPED: dict[str, tuple[JobStatus, str]] = {
+    "": ("interrupted", ""),
+    "shutdown": ("interrupted", ""),
     "pause": ("paused", "user"),
     "cancel": ("cancelled", ""),
     "delete": ("cancelled", ""),
-    "shutdown": ("interrupted", ""),
 }
+_STRENGTH = {wish: strength for strength, wish in enumerate(STOPPED)}
 
 
 class WrongModel(Exception):
@@ -48,9 +51,9 @@ class Ending:
     error: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Run:
-    """A job that is being worked on."""
+    """A job that is being worked on. `wanted` is how it should end, where somebody wants it to end."""
 
     job: JobRecord
     cancel: CancelToken
@@ -58,13 +61,24 @@ class Run:
     store: Store
     thumbnails: Thumbnails
     slot: Slot
+    wanted: str = ""
 
-    def work(self) -> Ending:
-        """Analyse what is left of the video. Never raises: whatever happens is an ending."""
+    def stop(self, why: str) -> None:
+        """End soon; of several wishes the strongest counts, whichever came first."""
+        if _STRENGTH[why] > _STRENGTH[self.wanted]:
+            self.wanted = why
+        self.cancel.cancel(why)
+
+    def stopped(self) -> Ending:
+        """The ending that was wished for."""
+        return Ending(*STOPPED[self.wanted])
+
+    def work(self) -> Ending | None:
+        """Analyse what is left of the video; None when the run was stopped. Never raises."""
         try:
             return self._analyse()
         except Cancelled:
-            return Ending(*STOPPED[self.cancel.reason])
+            return None
         except WrongModel:
             return wrong_model(self.job)
         except DiskFull:
@@ -78,13 +92,33 @@ class Run:
     def _analyse(self) -> Ending:
         job = self.job
         check_unchanged(job, self.store, self.cancel)
-        sampling = Sampling.from_dict(job.sampling)
-        samples = sample(job.video_path, sampling, self.cancel, after_us=job.cursor_us)
         task = FrameTask(job.tags, job.prompt, codes=job.codes)
-        for event in analyse(samples, self._lease, task, self.cancel):
+        for event in analyse(self._samples(), self._lease, task, self.cancel):
             if isinstance(event, FrameRead | FrameLost):
                 self._keep(event)
         return self._completed()
+
+    def _samples(self) -> Iterator[Frame | FrameLost]:
+        """What is left to ask about. Thumbnails of kept frames that a kill took are made on the way."""
+        cursor = self.job.cursor_us
+        sampling = Sampling.from_dict(self.job.sampling)
+        since = self._whole_until()
+        for item in sample(self.job.video_path, sampling, self.cancel, after_us=since):
+            if cursor is None or item.time_us > cursor:
+                yield item
+            elif isinstance(item, Frame):
+                self.thumbnails.put(self.job.id, item.time_us, item.picture)
+
+    def _whole_until(self) -> int | None:
+        """The time of the last kept frame before the first one that lacks its thumbnail."""
+        newest = self.store.frames(self.job.id, limit=PICTURES_AT_RISK, newest_first=True)
+        before: list[int | None] = [frame.time_us for frame in newest[1:]]
+        before.append(None if len(newest) < PICTURES_AT_RISK else newest[-1].time_us)
+        since = self.job.cursor_us
+        for frame, time_us in zip(newest, before, strict=False):
+            if frame.has_picture and not self.thumbnails.path(frame.job_id, frame.time_us).exists():
+                since = time_us
+        return since
 
     @contextmanager
     def _lease(self) -> Iterator[Backend]:
@@ -95,8 +129,8 @@ class Run:
 
     def _keep(self, event: FrameRead | FrameLost) -> None:
         """Acknowledged means: in the database. The thumbnail follows on its own thread."""
-        self.store.add_frame(frame_record(self.job.id, event), self.pace.tick())
-        if isinstance(event, FrameRead):
+        kept = self.store.add_frame(frame_record(self.job.id, event), self.pace.tick())
+        if kept and isinstance(event, FrameRead):
             self.thumbnails.put(self.job.id, event.frame.time_us, event.frame.picture)
 
     def _completed(self) -> Ending:
@@ -107,9 +141,10 @@ class Run:
             return Ending(
                 "failed", error=f"No frame of {job.video_name} could be analysed. {self._last_error()}"
             )
-        read = job.frames_done - job.frames_failed
+        read, planned = job.frames_done - job.frames_failed, max(job.frames_total, job.frames_done)
+        about = "" if planned == job.frames_done else "about "
         error = (
-            f"{read} of {job.frames_done} frames were read; {job.frames_failed} failed. {self._last_error()}"
+            f"{read} of {about}{planned} frames were read; {job.frames_failed} failed. {self._last_error()}"
         )
         return Ending("completed_with_errors", error=error.strip())
 

@@ -4,14 +4,19 @@ Knows files and their hashes; knows nothing of what is in them.
 """
 
 import hashlib
+import logging
 import os
 import shutil
+import uuid
 from pathlib import Path
 
 from engine.cancel import CancelToken
 from engine.errors import MediaError
+from storage.errors import StorageError
 from storage.records import JobRecord
 from storage.store import Store
+
+log = logging.getLogger(__name__)
 
 BLOCK = 4 << 20  # bytes read at a time
 
@@ -34,28 +39,43 @@ def sha256_of(path: Path, store: Store, cancel: CancelToken) -> str:
     return digest.hexdigest()
 
 
-def adopt_upload(upload: Path, store: Store) -> tuple[Path, str]:
-    """Keep an upload in the data folder, under its hash; gives its place and the hash.
+def sha256_of_job(job: JobRecord, store: Store, cancel: CancelToken) -> str:
+    """Hex digest of a job's file, if it still is the file that the job was made for; else nothing.
+
+    Raises: Cancelled.
+    """
+    path, pinned = Path(job.video_path), (job.video_size, job.video_mtime_ns)
+    try:
+        if _size_and_time(path) != pinned:
+            return ""
+        sha256 = sha256_of(path, store, cancel)
+        return sha256 if _size_and_time(path) == pinned else ""
+    except (OSError, StorageError) as error:  # the run says it, if the file really is gone
+        log.info("no hash of %s: %s", path, error)
+        return ""
+
+
+def keep_upload(upload: Path, sha256: str, folder: Path) -> Path:
+    """Keep an upload in the data folder, under its hash; gives its place there.
 
     The browser's copy stays where it is until it is swept away, so that a page that plays it goes on.
+    Raises: OSError, with nothing left behind.
     """
-    sha256 = sha256_of(upload, store, CancelToken())
-    kept = store.folder / "videos" / f"{sha256}{upload.suffix.lower()}"
+    kept = folder / "videos" / f"{sha256}{upload.suffix.lower()}"
     if not kept.exists():
         kept.parent.mkdir(mode=0o700, exist_ok=True)
-        partial = kept.with_suffix(kept.suffix + ".partial")
-        partial.unlink(missing_ok=True)
+        partial = kept.with_name(f"{uuid.uuid4().hex}.partial")
         try:
-            os.link(upload, partial)
-        except OSError:  # another file system
-            shutil.copyfile(upload, partial)
-        partial.replace(kept)
-    return kept, sha256
+            _link_or_copy(upload, partial)
+            partial.replace(kept)
+        finally:
+            partial.unlink(missing_ok=True)
+    return kept
 
 
-def is_kept(path: Path, store: Store) -> bool:
+def is_kept(path: Path, folder: Path) -> bool:
     """Whether a file is an upload that was taken in before: a new job about it keeps it there."""
-    return path.parent == (store.folder / "videos").resolve()
+    return path.parent == (folder / "videos").resolve()
 
 
 def check_unchanged(job: JobRecord, store: Store, cancel: CancelToken) -> None:
@@ -72,3 +92,18 @@ def check_unchanged(job: JobRecord, store: Store, cancel: CancelToken) -> None:
         raise MediaError(
             f"{job.video_name} has changed since the analysis began. Start a new analysis of it."
         )
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        with source.open("rb") as reader, target.open("xb") as writer:
+            shutil.copyfileobj(reader, writer, BLOCK)
+            writer.flush()
+            os.fsync(writer.fileno())

@@ -93,14 +93,14 @@ def job_result(view: JobView, job: JobRecord, frames: Sequence[FrameRecord]) -> 
 
 
 def job_spans(job: JobRecord, frames: Sequence[FrameRecord]) -> list[spans.Span]:
+    """The spans of every tag, within the range that was analysed."""
     samples = [spans.Sample(f.time_us, f.state, f.tags) for f in frames]
-    interval_us = round(Sampling.from_dict(job.sampling).interval * 1_000_000)
+    sampling = Sampling.from_dict(job.sampling)
+    ends = [end for end in (job.duration_us or None, sampling.end_us) if end is not None]
+    end_us, step_us = min(ends, default=0), job.sampling["step_us"]
+    cut_short = not job.status.startswith("completed")
     return [
-        span
-        for tag in job.tags
-        for span in spans.spans(
-            samples, job.duration_us, interval_us, tag, cancelled=not job.status.startswith("completed")
-        )
+        span for tag in job.tags for span in spans.spans(samples, end_us, step_us, tag, cancelled=cut_short)
     ]
 
 

@@ -1,0 +1,198 @@
+"""The thread that works on jobs, one after the other, and what it is told while it does.
+
+Every change of a job's status is one conditional update of the database. Whatever the database throws, the
+thread lives on: an ending that cannot be written yet is shown, and written later.
+"""
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.cancel import CancelToken
+from engine.errors import Cancelled
+from engine.jobs.run import Ending, Run, disk_full, identity
+from engine.jobs.views import Pace
+from engine.slot import Slot
+from storage.errors import DiskFull, StorageError
+from storage.records import JobRecord
+from storage.store import Store
+from storage.thumbnails import Thumbnails
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 2.0  # that `stop` waits for a run to end before it answers
+DISK_RETRY_SECONDS = 2.0
+DISK_ROOM = 32 << 20  # bytes that must be free before a job that met a full disk goes on
+ALL = 1_000_000  # jobs
+
+
+class Worker:
+    """Takes queued jobs in order. Every method may be called from any thread."""
+
+    def __init__(self, store: Store, slot: Slot, thumbnails: Thumbnails) -> None:
+        self._store = store
+        self._slot = slot
+        self._thumbnails = thumbnails
+        self._state = threading.Condition()
+        self._run: Run | None = None
+        self._unsaved: dict[str, Ending] = {}
+        self._closing = CancelToken()
+        self._thread = threading.Thread(target=self._work, name="haven-jobs")
+
+    def start(self) -> None:
+        """Begin with what is queued."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop the run under way, and wait for its end."""
+        self._closing.cancel("shutdown")
+        with self._state:
+            if self._run is not None:
+                self._run.stop("shutdown")
+            self._state.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No job begins or ends meanwhile; afterwards the thread looks for work."""
+        with self._state:
+            yield
+            self._state.notify_all()
+
+    @property
+    def run(self) -> Run | None:
+        """The run under way."""
+        return self._run
+
+    def unsaved(self, job_id: str) -> Ending | None:
+        """How a job ended, where that could not be written yet."""
+        return self._unsaved.get(job_id)
+
+    def end_unsaved(self, job_id: str, ending: Ending) -> bool:
+        """Give a job that waits for room on the disk another ending; False when it does not wait."""
+        with self._state:
+            if job_id not in self._unsaved:
+                return False
+            self._unsaved[job_id] = ending
+            return True
+
+    def stop(self, job_id: str, why: str) -> bool:
+        """Stop the run of this job, if it runs, and wait a moment for its end; False when it does not."""
+        with self._state:
+            run = self._run
+            if run is None or run.job.id != job_id:
+                return False
+            run.stop(why)
+            if why != "pause":
+                self._store.move_job(job_id, ("running",), "cancelling")
+            self._state.wait_for(lambda: self._run is not run, STOP_SECONDS)
+            return True
+
+    def requeue(self, job: JobRecord) -> None:
+        """Let a paused job go on."""
+        with self.held():
+            self._store.move_job(job.id, ("paused",), "queued", reason="", error="")
+
+    # the thread
+
+    def _work(self) -> None:
+        while not self._closing.cancelled:
+            try:
+                job = self._next()
+                if job is not None:
+                    self._occupy_and_work_on(job)
+            except Cancelled:  # closing, while a switch made way
+                return
+            except StorageError as error:
+                log.warning("jobs go on when the data folder can be used again: %s", error)
+                self._closing.wait(DISK_RETRY_SECONDS)
+
+    def _next(self) -> JobRecord | None:
+        """The oldest queued job, waiting for one; None when Haven closes."""
+        with self._state:
+            while not self._closing.cancelled:
+                job = self._store.next_queued()
+                if job is not None:
+                    return job
+                waiting = bool(self._unsaved or self._waiting_for_room())
+                self._state.wait(DISK_RETRY_SECONDS if waiting else None)
+                if waiting:
+                    self._retry_after_full_disk()
+        return None
+
+    def _occupy_and_work_on(self, job: JobRecord) -> None:
+        def stop() -> None:
+            self.stop(job.id, "cancel")
+
+        with self._slot.occupy(f"Analysing {job.video_name}", stop, self._closing):
+            run = self._claim(job)
+            if run is None:  # cancelled, paused or deleted while it was queued
+                return
+            ending = run.work()
+            self._thumbnails.flush()
+            self._settle(run, ending)
+
+    def _claim(self, job: JobRecord) -> Run | None:
+        with self._state:
+            try:
+                claimed = self._store.move_job(
+                    job.id, ("queued",), "running", started_at=time.time(), error=""
+                )
+            except DiskFull:
+                self._unsaved[job.id] = disk_full(self._store.folder)
+                raise
+            self._unsaved.pop(job.id, None)
+            if claimed is None:
+                return None
+            self._run = Run(claimed, CancelToken(), Pace(), self._store, self._thumbnails, self._slot)
+            if self._closing.cancelled:
+                self._run.stop("shutdown")
+            return self._run
+
+    def _settle(self, run: Run, ending: Ending | None) -> None:
+        with self._state:
+            ending = ending or run.stopped()  # asked here, since a stronger wish may have come meanwhile
+            try:
+                self._save(run.job.id, ending)
+                self._after(run, ending)
+            except StorageError:
+                log.warning("the end of job %s could not be written yet", run.job.id, exc_info=True)
+                self._unsaved[run.job.id] = ending
+            finally:
+                self._run = None
+                self._state.notify_all()
+
+    def _after(self, run: Run, ending: Ending) -> None:
+        if run.wanted == "delete":
+            self._store.delete_job(run.job.id)
+            self._thumbnails.delete(run.job.id)
+        elif ending.reason == "model" and identity(run.job) == self._slot.info.identity:
+            self.requeue(run.job)  # its model came back while this was being written
+
+    def _save(self, job_id: str, ending: Ending) -> None:
+        changes: dict[str, object] = {"reason": ending.reason, "error": ending.error, "ended_at": time.time()}
+        job = self._store.job(job_id) if ending.status == "completed" else None
+        if job is not None:  # what was planned was an estimate; after errors it stays, to be compared with
+            changes["frames_total"] = job.frames_done
+        self._store.move_job(job_id, ("running", "cancelling"), ending.status, **changes)
+
+    # disk
+
+    def _waiting_for_room(self) -> list[JobRecord]:
+        return [job for job in self._store.jobs(status="paused", limit=ALL) if job.reason == "disk"]
+
+    def _retry_after_full_disk(self) -> None:
+        if shutil.disk_usage(self._store.folder).free < DISK_ROOM:
+            return
+        try:
+            for job_id, ending in list(self._unsaved.items()):
+                self._save(job_id, ending)
+                del self._unsaved[job_id]
+            for job in self._waiting_for_room():
+                self.requeue(job)
+        except DiskFull as error:
+            log.info("the disk is still full: %s", error)

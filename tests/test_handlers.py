@@ -265,7 +265,14 @@ def test_an_empty_history_says_what_to_do():
 def test_nothing_that_came_from_outside_becomes_markup(engine, clip):
     request = Asked(tags=f'"{EVIL}"', prompt=EVIL).request(Opened(clip, EVIL))
     job = engine.submit_video(request)
-    engine.work(job.job_id, 2, caption=EVIL, error=EVIL, thumbnail=EVIL, facts={"codes": [EVIL]})
+    engine.work(
+        job.job_id,
+        2,
+        caption=EVIL,
+        error=EVIL,
+        thumbnail=EVIL,
+        facts={"codes": [{"kind": EVIL, "text": EVIL}]},
+    )
     job = engine.change(job.job_id, video=EVIL, model=EVIL, error=EVIL)
     drawn = [
         cards.frame_card(job.latest, job),
@@ -288,6 +295,20 @@ def test_a_card_shows_the_tags_that_hold_and_the_state_in_words(engine, job):
     assert ">failed<" in failed
     assert "It did not answer." in failed
     assert 'class="chip' not in failed
+
+
+def test_a_card_shows_the_codes_in_the_picture_with_their_kind(engine, job):
+    facts = {
+        "codes": [
+            {"kind": "qr", "text": "lake & boat"},
+            {"kind": "bar", "text": "4006381333931"},
+            {"kind": "qr", "text": ""},
+        ]
+    }
+    drawn = cards.frame_card(engine.work(job.job_id, facts=facts).latest, job)
+    assert ">QR code: lake &amp; boat<" in drawn
+    assert ">Bar code: 4006381333931<" in drawn
+    assert ">QR code, not readable<" in drawn
 
 
 @pytest.mark.parametrize(

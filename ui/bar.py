@@ -43,7 +43,7 @@ def build() -> Bar:
             label="Model", choices=[], value=None, allow_custom_value=True, elem_id="haven-model"
         )
         load = gr.Button("Load", elem_id="haven-load")
-        cancel = gr.Button("Cancel", elem_id="haven-load-cancel")
+        cancel = gr.Button("Cancel loading", elem_id="haven-load-cancel")
         chip = own_html(
             template=CHIP,
             js="haven.mount('chip', element, (data) => trigger('flip', data));",

@@ -18,6 +18,7 @@ from ui.off_loop import quick, slow
 from ui.widgets import ASSETS
 
 VERSION = "0.1.0"
+OCTETS = "application/octet-stream"
 # One clear pixel: a picture is written beside its answer and may come a moment later; the page asks again.
 NOT_YET = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
@@ -95,12 +96,18 @@ def _file(path: Path, media_type: str | None = None, cache: str = "private, no-c
     if not path.is_file():
         raise HTTPException(404, headers={"cache-control": "no-store"})
     return FileResponse(
-        path, media_type=media_type or _media_type(path.name), headers={"cache-control": cache}
+        path, media_type=media_type or _video_type(path.name), headers={"cache-control": cache}
     )
 
 
+def _video_type(name: str) -> str:
+    """Of a person's own file: never one that a browser would show as a page or run."""
+    found = _media_type(name)
+    return found if found.startswith("video/") else OCTETS
+
+
 def _media_type(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return mimetypes.guess_type(name)[0] or OCTETS
 
 
 def _marks(have: str) -> dict[str, str]:

@@ -67,7 +67,13 @@ class Asked:
         options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         options["codes"] = bool(self.codes)
         return AnalysisRequest.of(
-            opened.path, self.tags, self.prompt, self.interval, options, uploaded=opened.uploaded
+            opened.path,
+            self.tags,
+            self.prompt,
+            self.interval,
+            options,
+            uploaded=opened.uploaded,
+            name=opened.name,
         )
 
 

@@ -1,6 +1,7 @@
 """What the page's handlers do and say, without a page: a fake engine in, widget updates out."""
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from fake_engine import FRAMES, FakeEngine
 
 from engine.errors import MediaError, ModelError
 from engine.events import Status, SwitchProgress
-from ui import bar, cards, follow, jobs, media, panels, stage, video, wording
+from ui import bar, cards, follow, jobs, media, off_loop, panels, stage, video, wording
 from ui.house import House
 from ui.media import Opened, OpenedVideos
 from ui.stage import Asked, Staged
@@ -212,6 +213,24 @@ def test_the_buttons_of_a_run_reach_the_engine(house, engine, job, act, status):
     assert engine.job(job.job_id).status == status
 
 
+def test_a_stop_waits_behind_nothing_that_is_slow(house, engine, job):
+    release = threading.Event()
+
+    async def stop_while_everything_slow_is_taken():
+        waiting = [asyncio.ensure_future(off_loop.slow(release.wait)) for _ in range(64)]
+        try:
+            async with asyncio.timeout(30):
+                for act in ("pause", "cancel"):
+                    assert await video.on_run_act(house, act, job.job_id) == ""
+                assert await bar.on_cancel_click(house) == ""
+        finally:
+            release.set()
+            await asyncio.gather(*waiting)
+
+    run(stop_while_everything_slow_is_taken())
+    assert engine.job(job.job_id).status == "cancelled"
+
+
 def test_a_button_that_the_page_does_not_have_does_nothing(house, engine, job):
     before = list(engine.asked)
     assert run(video.on_run_act(house, "close", job.job_id)) == ""
@@ -233,6 +252,16 @@ def test_a_page_that_opens_goes_back_to_what_it_looked_at(house, engine, job, cl
     engine.delete_job(job.job_id)
     shown, _, *_ = run(video.on_page_load(house, Staged(job=job.job_id).as_json(), kept))
     assert Staged.from_json(shown) == Staged()
+
+
+def test_an_analysis_is_asked_for_under_the_name_that_the_person_knows(house, engine, clip):
+    shown = stage.stage_of(house, Opened(clip, "My lake.mp4", uploaded=True)).as_json()
+    run(video.on_analyse_click(house, shown, Asked("boat")))
+    assert engine.asked[-2][1].name == "My lake.mp4"
+    engine.change("job0", video="My lake.mp4")
+    again = stage.stage_of_job(house, "job0").as_json()
+    run(video.on_analyse_click(house, again, Asked("sun")))
+    assert engine.asked[-2][1].name == "My lake.mp4"
 
 
 def test_a_job_whose_video_is_gone_can_still_be_looked_at(house, job, clip):

@@ -1,6 +1,8 @@
 """What the page's handlers do and say, without a page: a fake engine in, widget updates out."""
 
 import asyncio
+import json
+import re
 import threading
 from dataclasses import replace
 
@@ -9,7 +11,8 @@ from fake_engine import FRAMES, FakeEngine
 
 from engine.errors import MediaError, ModelError
 from engine.events import Status, SwitchProgress
-from ui import bar, cards, follow, jobs, media, off_loop, panels, stage, video, wording
+from engine.video.request import AnalysisRequest
+from ui import api, bar, cards, follow, jobs, media, off_loop, panels, stage, video, wording
 from ui.house import House
 from ui.media import Opened, OpenedVideos
 from ui.stage import Asked, Staged
@@ -371,8 +374,61 @@ def test_a_page_gets_new_frames_once_and_the_rest_when_asked(engine, job):
     first = follow.changes(engine, follow.Drawn(job.job_id))
     assert [text[: text.index(">")] for text in first["cards"]] == [f'<li id="frame-{n}"' for n in (2, 1, 0)]
     assert follow.changes(engine, follow.Drawn(job.job_id, frames=3))["cards"] == []
-    assert len(follow.older_cards(engine, job.job_id, 1)) == 2
+    assert indices(follow.older_cards(engine, job.job_id, 2)) == [1, 0]
     assert first["title"] == "3/12 · lake.mp4 · Haven"
+
+
+def test_older_frames_join_on_to_those_that_are_shown(engine, job):
+    engine.change(job.job_id, frames_total=1_000)
+    engine.work(job.job_id, 200)
+    shown = indices(follow.changes(engine, follow.Drawn(job.job_id))["cards"])
+    while shown[-1] > 0:
+        engine.work(job.job_id, 7)  # meanwhile
+        shown += indices(follow.older_cards(engine, job.job_id, shown[-1]))
+    assert shown == list(range(199, -1, -1))
+    assert follow.older_cards(engine, job.job_id, 0) == []
+
+
+def test_a_page_is_told_when_frames_lie_between_those_it_has_and_the_new_ones(engine, job):
+    engine.change(job.job_id, frames_total=1_000)
+    engine.work(job.job_id, 10)
+    first = follow.changes(engine, follow.Drawn(job.job_id))["job"]
+    assert (first["from"], first["frames"]) == (0, 10)
+    engine.work(job.job_id, follow.MOST_CARDS)
+    joins_on = follow.changes(engine, follow.Drawn(job.job_id, frames=10))["job"]
+    assert joins_on["from"] == 10
+    engine.work(job.job_id)
+    gap = follow.changes(engine, follow.Drawn(job.job_id, frames=10))["job"]
+    assert (gap["from"], gap["frames"]) == (11, 71)
+
+
+def test_a_name_that_is_no_utf8_can_be_shown_sent_and_marked(house, engine, tmp_path):
+    strange = tmp_path / "lake\udcff.mp4"
+    strange.write_bytes(b"film")
+    shown = stage.stage_of_path(house, str(strange))
+    assert json.loads(shown.as_json())["name"] == "lake?.mp4"
+    made = engine.submit_video(Asked("boat").request(Opened(strange, strange.name)))
+    engine.work(made.job_id, error="No \udcff here")
+    job = engine.job(made.job_id)
+    drawn = follow.Drawn(job.job_id, wants_jobs=True)
+    sent = json.dumps(follow.changes(engine, drawn), ensure_ascii=False).encode()
+    assert b"lake?.mp4" in sent
+    assert b"No ? here" in sent
+    assert api.plain(job)["video"] == "lake?.mp4"
+    assert "".join(follow.older_cards(engine, job.job_id, 1)).encode()
+    engine.fails["open_video"] = MediaError(f"{strange} is no video.")
+    assert "lake?.mp4 is no video" in run(video.on_open_click(house, str(strange)))[2]
+
+
+def test_half_a_character_in_what_is_asked_can_be_kept():
+    asked = AnalysisRequest.of("lake.mp4", ["boat\ud83d"], "What\udcff?")
+    assert (asked.tags, asked.prompt) == (("boat?",), "What??")
+    assert len(asked.prompt_sha256) == 64
+
+
+def indices(texts):
+    """Of the frames whose cards these are."""
+    return [int(re.match(r'<li id="frame-(\d+)"', text)[1]) for text in texts]
 
 
 def test_an_idle_page_asks_seldom_and_a_busy_one_often(engine, job):

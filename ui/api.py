@@ -24,6 +24,7 @@ from ui.handling import explain
 from ui.house import House
 from ui.media import given_video, upload_folder
 from ui.off_loop import at_once, quick, slow
+from ui.wording import printable
 
 EVERY_SECONDS = 0.1  # between two updates of a stream
 MOST_LISTED = 100_000
@@ -41,10 +42,10 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {printable(str(name)): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return printable(str(value)) if isinstance(value, (str, Path)) else value
 
 
 def spoken(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -265,4 +266,4 @@ def _served_copy(export: Callable[[str, str], Path], job_id: str, format: str) -
     """The exported file, copied to where Gradio may hand it out; swept away from there after a day."""
     made = export(job_id, format)
     folder = Path(tempfile.mkdtemp(dir=upload_folder()))
-    return Path(shutil.copy2(made, folder / made.name))
+    return Path(shutil.copy2(made, folder / printable(made.name)))

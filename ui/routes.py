@@ -16,6 +16,7 @@ from ui import follow
 from ui.house import House
 from ui.off_loop import quick, slow
 from ui.widgets import ASSETS
+from ui.wording import printable
 
 VERSION = "0.1.0"
 OCTETS = "application/octet-stream"
@@ -45,8 +46,8 @@ def own_routes(house: House) -> APIRouter:
         return JSONResponse(await quick(follow.changes, engine, drawn), headers={"cache-control": "no-store"})
 
     @router.get("/follow/older")
-    async def older(job: str, shown: int) -> dict[str, Any]:
-        return {"cards": await _or_404(follow.older_cards, engine, job, max(shown, 0))}
+    async def older(job: str, below: int) -> dict[str, Any]:
+        return {"cards": await _or_404(follow.older_cards, engine, job, max(below, 0))}
 
     @router.get("/follow/timeline")
     async def timeline(job: str, have: int) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def own_routes(house: House) -> APIRouter:
     @router.get("/exports/{job_id}.{format}")
     async def export(job_id: str, format: str) -> FileResponse:
         path: Path = await _or_404(engine.export_job, job_id, format)
-        return FileResponse(path, filename=path.name)
+        return FileResponse(path, filename=printable(path.name))
 
     return router
 

@@ -26,7 +26,7 @@ class Staged:
     job: str = ""
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps({name: wording.printable(text) for name, text in asdict(self).items()})
 
     @classmethod
     def from_json(cls, text: Any) -> "Staged":

@@ -54,10 +54,17 @@ class AnalysisRequest:
         if not parsed and not prompt.strip() and not codes:
             raise InvalidInput("Say what to look for: at least one tag, or a question for each frame.")
         sampling = Sampling.of(interval, **options)
-        return cls(Path(video).expanduser(), parsed, prompt.strip(), sampling, codes, uploaded, name)
+        asked = _storable(prompt.strip())
+        tags = tuple(map(_storable, parsed))
+        return cls(Path(video).expanduser(), tags, asked, sampling, codes, uploaded, name)
 
     @property
     def prompt_sha256(self) -> str:
         """Identity of what is asked: two runs with the same one can be compared."""
         asked = "\0".join((self.prompt, str(self.codes), *self.tags))
         return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def _storable(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON lets a script send and no database takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -147,7 +147,7 @@ class FakeEngine:
         now = self.status_now
         job = JobView(
             job_id=f"job{len(self.known_jobs)}",
-            video=request.video.name,
+            video=request.name or request.video.name,
             status="running",
             reason="",
             provider=now.provider,

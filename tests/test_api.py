@@ -11,7 +11,7 @@ from serving import served
 
 JOB_VIEW = {
     "job_id", "video", "status", "reason", "provider", "model", "frames_done", "frames_total", "progress",
-    "eta_seconds", "frames_per_second", "latest", "error",
+    "eta_seconds", "frames_per_second", "latest", "error", "tags", "prompt", "created_at", "duration",
 }  # fmt: skip
 STATUS = {"state", "provider", "model", "vision", "memory_bytes", "generation", "busy", "last_error"}
 GENERATION = {"max_new_tokens", "temperature", "top_p", "top_k", "seed", "system_prompt"}
@@ -122,6 +122,14 @@ def test_a_switch_that_fails_says_so_and_does_not_raise(client):
     assert (last["success"], last["message"]) == (False, "There is no model 'no-such'.")
 
 
+def test_options_of_a_switch_that_have_no_names_are_refused(client):
+    last = list(client.submit("builtin", "scene-facts", "refuse", "x", api_name="/switch_model"))[-1]
+    assert not last["success"]
+    assert last["message"] == (
+        "The options of a model must be given by name, as in {'name': value}; not as 'x'."
+    )
+
+
 def test_options_and_policy_of_a_switch_arrive(client, engine):
     client.predict("builtin", "scene-facts", "cancel", {"dtype": "float32"}, api_name="/switch_model")
     assert engine.asked[-1] == ("begin_switch", "builtin", "scene-facts", "cancel", {"dtype": "float32"})
@@ -150,7 +158,7 @@ def test_a_video_of_this_machine_is_analysed_by_its_path(client, engine, video):
     )
     views = iter(stream)
     first = next(views)
-    assert set(first) >= JOB_VIEW
+    assert set(first) == JOB_VIEW
     asked = engine.asked[-2][1]
     assert (asked.video, asked.tags, asked.prompt, asked.uploaded) == (
         video,
@@ -190,6 +198,7 @@ def test_an_upload_is_marked_as_one(client, engine, video):
     client.predict(handle_file(str(video)), "boat", api_name="/submit_video")
     asked = next(given[1] for given in reversed(engine.asked) if given[0] == "submit_video")
     assert asked.uploaded
+    assert asked.name == "lake.mp4"
     assert asked.video.read_bytes() == video.read_bytes()
     assert asked.video != video
 
@@ -206,6 +215,11 @@ def test_an_upload_is_marked_as_one(client, engine, video):
         (("{video}.not", "boat"), "There is no file"),
         (("", "boat"), "Give a video"),
         ((17, "boat"), "Give a video"),
+        (("{video}", None), "tags must be a text or a list of texts"),
+        (("{video}", 5), "tags must be a text or a list of texts"),
+        (("{video}", "x" * 140_000), "A tag has at most 200 characters"),
+        (("{video}", "boat", "", 1, "x"), "options of an analysis must be given by name"),
+        (("{video}", "boat", "", 10**400), "interval must be from 0.001 to 86400"),
     ],
 )
 @pytest.mark.parametrize("endpoint", ["/submit_video", "/analyze_video"])
@@ -240,6 +254,13 @@ def test_jobs_are_listed_newest_first_and_by_status(client, job):
     assert len(client.predict("", 1, api_name="/jobs")) == 1
     client.predict(job["job_id"], api_name="/cancel_job")
     assert {one["status"] for one in client.predict("cancelled", api_name="/jobs")} == {"cancelled"}
+
+
+def test_a_status_that_no_job_has_is_refused_with_those_that_there_are(client):
+    with pytest.raises(AppError, match=r"no status 'done'.*completed_with_errors"):
+        client.predict("done", api_name="/jobs")
+    with pytest.raises(AppError, match="limit must be from 1"):
+        client.predict("", 0, api_name="/jobs")
 
 
 def test_a_result_and_its_export_hold_the_frames(client, engine, job):

@@ -1,6 +1,9 @@
 """What the page's handlers do and say, without a page: a fake engine in, widget updates out."""
 
 import asyncio
+import json
+import re
+import threading
 from dataclasses import replace
 
 import pytest
@@ -8,7 +11,8 @@ from fake_engine import FRAMES, FakeEngine
 
 from engine.errors import MediaError, ModelError
 from engine.events import Status, SwitchProgress
-from ui import bar, cards, follow, jobs, media, panels, stage, video, wording
+from engine.video.request import AnalysisRequest
+from ui import api, bar, cards, follow, jobs, media, off_loop, panels, stage, video, wording
 from ui.house import House
 from ui.media import Opened, OpenedVideos
 from ui.stage import Asked, Staged
@@ -212,6 +216,24 @@ def test_the_buttons_of_a_run_reach_the_engine(house, engine, job, act, status):
     assert engine.job(job.job_id).status == status
 
 
+def test_a_stop_waits_behind_nothing_that_is_slow(house, engine, job):
+    release = threading.Event()
+
+    async def stop_while_everything_slow_is_taken():
+        waiting = [asyncio.ensure_future(off_loop.slow(release.wait)) for _ in range(64)]
+        try:
+            async with asyncio.timeout(30):
+                for act in ("pause", "cancel"):
+                    assert await video.on_run_act(house, act, job.job_id) == ""
+                assert await bar.on_cancel_click(house) == ""
+        finally:
+            release.set()
+            await asyncio.gather(*waiting)
+
+    run(stop_while_everything_slow_is_taken())
+    assert engine.job(job.job_id).status == "cancelled"
+
+
 def test_a_button_that_the_page_does_not_have_does_nothing(house, engine, job):
     before = list(engine.asked)
     assert run(video.on_run_act(house, "close", job.job_id)) == ""
@@ -233,6 +255,16 @@ def test_a_page_that_opens_goes_back_to_what_it_looked_at(house, engine, job, cl
     engine.delete_job(job.job_id)
     shown, _, *_ = run(video.on_page_load(house, Staged(job=job.job_id).as_json(), kept))
     assert Staged.from_json(shown) == Staged()
+
+
+def test_an_analysis_is_asked_for_under_the_name_that_the_person_knows(house, engine, clip):
+    shown = stage.stage_of(house, Opened(clip, "My lake.mp4", uploaded=True)).as_json()
+    run(video.on_analyse_click(house, shown, Asked("boat")))
+    assert engine.asked[-2][1].name == "My lake.mp4"
+    engine.change("job0", video="My lake.mp4")
+    again = stage.stage_of_job(house, "job0").as_json()
+    run(video.on_analyse_click(house, again, Asked("sun")))
+    assert engine.asked[-2][1].name == "My lake.mp4"
 
 
 def test_a_job_whose_video_is_gone_can_still_be_looked_at(house, job, clip):
@@ -265,7 +297,14 @@ def test_an_empty_history_says_what_to_do():
 def test_nothing_that_came_from_outside_becomes_markup(engine, clip):
     request = Asked(tags=f'"{EVIL}"', prompt=EVIL).request(Opened(clip, EVIL))
     job = engine.submit_video(request)
-    engine.work(job.job_id, 2, caption=EVIL, error=EVIL, thumbnail=EVIL, facts={"codes": [EVIL]})
+    engine.work(
+        job.job_id,
+        2,
+        caption=EVIL,
+        error=EVIL,
+        thumbnail=EVIL,
+        facts={"codes": [{"kind": EVIL, "text": EVIL}]},
+    )
     job = engine.change(job.job_id, video=EVIL, model=EVIL, error=EVIL)
     drawn = [
         cards.frame_card(job.latest, job),
@@ -288,6 +327,20 @@ def test_a_card_shows_the_tags_that_hold_and_the_state_in_words(engine, job):
     assert ">failed<" in failed
     assert "It did not answer." in failed
     assert 'class="chip' not in failed
+
+
+def test_a_card_shows_the_codes_in_the_picture_with_their_kind(engine, job):
+    facts = {
+        "codes": [
+            {"kind": "qr", "text": "lake & boat"},
+            {"kind": "bar", "text": "4006381333931"},
+            {"kind": "qr", "text": ""},
+        ]
+    }
+    drawn = cards.frame_card(engine.work(job.job_id, facts=facts).latest, job)
+    assert ">QR code: lake &amp; boat<" in drawn
+    assert ">Bar code: 4006381333931<" in drawn
+    assert ">QR code, not readable<" in drawn
 
 
 @pytest.mark.parametrize(
@@ -321,8 +374,61 @@ def test_a_page_gets_new_frames_once_and_the_rest_when_asked(engine, job):
     first = follow.changes(engine, follow.Drawn(job.job_id))
     assert [text[: text.index(">")] for text in first["cards"]] == [f'<li id="frame-{n}"' for n in (2, 1, 0)]
     assert follow.changes(engine, follow.Drawn(job.job_id, frames=3))["cards"] == []
-    assert len(follow.older_cards(engine, job.job_id, 1)) == 2
+    assert indices(follow.older_cards(engine, job.job_id, 2)) == [1, 0]
     assert first["title"] == "3/12 · lake.mp4 · Haven"
+
+
+def test_older_frames_join_on_to_those_that_are_shown(engine, job):
+    engine.change(job.job_id, frames_total=1_000)
+    engine.work(job.job_id, 200)
+    shown = indices(follow.changes(engine, follow.Drawn(job.job_id))["cards"])
+    while shown[-1] > 0:
+        engine.work(job.job_id, 7)  # meanwhile
+        shown += indices(follow.older_cards(engine, job.job_id, shown[-1]))
+    assert shown == list(range(199, -1, -1))
+    assert follow.older_cards(engine, job.job_id, 0) == []
+
+
+def test_a_page_is_told_when_frames_lie_between_those_it_has_and_the_new_ones(engine, job):
+    engine.change(job.job_id, frames_total=1_000)
+    engine.work(job.job_id, 10)
+    first = follow.changes(engine, follow.Drawn(job.job_id))["job"]
+    assert (first["from"], first["frames"]) == (0, 10)
+    engine.work(job.job_id, follow.MOST_CARDS)
+    joins_on = follow.changes(engine, follow.Drawn(job.job_id, frames=10))["job"]
+    assert joins_on["from"] == 10
+    engine.work(job.job_id)
+    gap = follow.changes(engine, follow.Drawn(job.job_id, frames=10))["job"]
+    assert (gap["from"], gap["frames"]) == (11, 71)
+
+
+def test_a_name_that_is_no_utf8_can_be_shown_sent_and_marked(house, engine, tmp_path):
+    strange = tmp_path / "lake\udcff.mp4"
+    strange.write_bytes(b"film")
+    shown = stage.stage_of_path(house, str(strange))
+    assert json.loads(shown.as_json())["name"] == "lake?.mp4"
+    made = engine.submit_video(Asked("boat").request(Opened(strange, strange.name)))
+    engine.work(made.job_id, error="No \udcff here")
+    job = engine.job(made.job_id)
+    drawn = follow.Drawn(job.job_id, wants_jobs=True)
+    sent = json.dumps(follow.changes(engine, drawn), ensure_ascii=False).encode()
+    assert b"lake?.mp4" in sent
+    assert b"No ? here" in sent
+    assert api.plain(job)["video"] == "lake?.mp4"
+    assert "".join(follow.older_cards(engine, job.job_id, 1)).encode()
+    engine.fails["open_video"] = MediaError(f"{strange} is no video.")
+    assert "lake?.mp4 is no video" in run(video.on_open_click(house, str(strange)))[2]
+
+
+def test_half_a_character_in_what_is_asked_can_be_kept():
+    asked = AnalysisRequest.of("lake.mp4", ["boat\ud83d"], "What\udcff?")
+    assert (asked.tags, asked.prompt) == (("boat?",), "What??")
+    assert len(asked.prompt_sha256) == 64
+
+
+def indices(texts):
+    """Of the frames whose cards these are."""
+    return [int(re.match(r'<li id="frame-(\d+)"', text)[1]) for text in texts]
 
 
 def test_an_idle_page_asks_seldom_and_a_busy_one_often(engine, job):

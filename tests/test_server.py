@@ -1,7 +1,9 @@
 """Who may come in, and what never goes out: real requests to a real server on this machine."""
 
+import asyncio
 import http.client
 import json
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +11,9 @@ import httpx
 import pytest
 from fake_engine import FakeEngine
 from serving import served
+
+from engine.video.request import AnalysisRequest
+from ui.first_paint import FirstPaint
 
 SECRET = "the-secret-of-this-machine"
 FORGED = "gradio.FileData"
@@ -46,8 +51,6 @@ def video(engine, tmp_path):
 
 @pytest.fixture
 def job(engine, video):
-    from engine.video.request import AnalysisRequest
-
     made = engine.submit_video(AnalysisRequest.of(video, tags="dark"))
     engine.work(made.job_id, 2)
     return engine.job(made.job_id)
@@ -59,6 +62,18 @@ def test_the_page_and_its_identity_answer(http_client):
     assert "haven/assets/look.js" in page.text
     assert "gradio_config" in page.text
     assert http_client.get("/haven").json()["app"] == "haven"
+
+
+@pytest.mark.parametrize("head", [b"<head>", b'<head lang="en">', b"<HEAD\n>"])
+def test_the_pages_own_style_comes_first_whatever_its_head_looks_like(head):
+    page = _first_paint(b"<header>a</header>" + head + b"<title>Haven</title>")
+    assert page.index(head) < page.index(b"haven/assets/look.js") < page.index(b"<title>")
+
+
+def test_a_page_without_a_head_is_not_sent_as_if_it_were_whole():
+    with pytest.raises(RuntimeError, match="no <head>"):
+        _first_paint(b"<html><header></header></html>")
+    assert _first_paint(b"Internal Server Error", status=500) == b"Internal Server Error"
 
 
 @pytest.mark.parametrize("path", ["/", "/haven", "/follow", "/config", "/gradio_api/info", "/theme.css"])
@@ -118,6 +133,34 @@ def test_every_answer_forbids_what_the_page_does_not_need(http_client):
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert "access-control-allow-origin" not in headers
+
+
+@pytest.fixture
+def looked_up(monkeypatch):
+    """The names that this process asks the network for."""
+    asked: list[str] = []
+    really = socket.getaddrinfo
+
+    def noted(host, *args, **kwargs):
+        asked.append(host)
+        return really("127.0.0.1", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
+    return asked
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("key", ["path", "url"])
+def test_no_file_reference_makes_the_server_ask_outside(http_client, looked_up, scheme, key):
+    forged = {"path": "lake.mp4", key: f"{scheme}://films.example/lake.mp4", "meta": {"_type": FORGED}}
+    for name, *more in (("submit_video", "dark", "", 2, {}), ("analyze_video", "dark", "", 2, {}), ("job",)):
+        called = http_client.post(f"/gradio_api/call/{name}", json={"data": [forged, *more]})
+        event = called.json()["event_id"]
+        said = http_client.get(f"/gradio_api/call/{name}/{event}").text
+        assert "event: error" in said
+        if key == "path":
+            assert "Haven fetches nothing from outside" in said
+    assert "films.example" not in looked_up
 
 
 def _endpoints(http_client):
@@ -216,6 +259,24 @@ def test_a_jobs_video_is_played_in_ranges(http_client, job, video):
     assert part.content == bytes(range(10, 20))
 
 
+@pytest.mark.parametrize(
+    ("name", "served_as"),
+    [
+        ("lake.MP4", "video/mp4"),
+        ("lake.webm", "video/webm"),
+        ("lake.html", "application/octet-stream"),
+        ("lake.svg", "application/octet-stream"),
+        ("lake.js", "application/octet-stream"),
+        ("lake", "application/octet-stream"),
+    ],
+)
+def test_a_persons_file_is_served_as_a_video_or_as_bytes(http_client, engine, tmp_path, name, served_as):
+    place = tmp_path / name
+    place.write_bytes(b"<script>alert(1)</script>")
+    made = engine.submit_video(AnalysisRequest.of(place, tags="dark"))
+    assert http_client.get(f"/media/job/{made.job_id}").headers["content-type"] == served_as
+
+
 def test_a_thumbnail_is_served_once_it_is_written(http_client, engine, job):
     place = engine.thumbnail_path(job.job_id, 2_000_000)
     address = job.latest.thumbnail
@@ -266,3 +327,19 @@ def _first_event(http_client, path: str) -> str:
 
 def _everything_below(folder: Path) -> str:
     return "".join(file.read_text(errors="replace") for file in folder.rglob("*") if file.is_file())
+
+
+def _first_paint(page: bytes, status: int = 200) -> bytes:
+    """What becomes of a page on its way out."""
+    sent = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": page})
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/", "method": "GET", "headers": []}
+    asyncio.run(FirstPaint(app)(scope, None, send))
+    return sent[-1]["body"]

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from engine.errors import InvalidInput
-from engine.settings import GenerationSettings, LoadOptions, Sampling
+from engine.settings import GenerationSettings, LoadOptions, Sampling, named
 
 NOT_NUMBERS = ["2", "two", None, True, [1], math.nan, math.inf, -math.inf]
 
@@ -105,6 +105,21 @@ def test_a_load_option_that_cannot_be_is_refused_by_name(name, value):
 )
 def test_an_interval_is_exactly_what_was_written(given, interval):
     assert Sampling.of(**given).interval == interval
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 10**4000, 1e301])
+def test_a_number_that_no_float_can_hold_is_refused_in_a_line(value):
+    with pytest.raises(InvalidInput, match=r"interval must be from 0\.001 to 86400") as refused:
+        Sampling.of(interval=value)
+    assert len(str(refused.value)) < 100
+
+
+@pytest.mark.parametrize("given", ["x", ["dtype"], 5, True])
+def test_settings_are_given_by_name(given):
+    assert named("Options", None) == {}
+    assert named("Options", {"dtype": "float32"}) == {"dtype": "float32"}
+    with pytest.raises(InvalidInput, match="Options must be given by name"):
+        named("Options", given)
 
 
 @pytest.mark.parametrize("name", ["interval", "fps"])

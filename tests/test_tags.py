@@ -55,6 +55,18 @@ def test_a_tag_that_is_too_long_is_refused_with_its_beginning():
         parse_tags("x" * (MAX_TAG_LENGTH + 1))
 
 
+@pytest.mark.parametrize("text", ["x" * 131_073, '"' + "boat, " * 30_000])
+def test_a_list_without_an_end_is_refused_with_what_a_tag_may_be(text):
+    with pytest.raises(InvalidInput, match=f"at most {MAX_TAG_LENGTH} characters"):
+        parse_tags(text)
+
+
+@pytest.mark.parametrize("tags", [None, 5, True, 1.5, b"boat", {"boat": 1}])
+def test_tags_are_a_text_or_a_list_of_texts(tags):
+    with pytest.raises(InvalidInput, match="must be a text or a list of texts"):
+        parse_tags(tags)
+
+
 @pytest.mark.parametrize("item", [None, 1, ["nested"], b"bytes"])
 def test_what_is_no_text_is_refused(item):
     with pytest.raises(InvalidInput, match="must be a text"):

@@ -12,19 +12,23 @@ from dataclasses import fields, is_dataclass
 from functools import wraps
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
-from engine.events import SwitchFinished
+from engine.errors import InvalidInput
+from engine.events import ENDED, JobStatus, SwitchFinished
+from engine.settings import named, whole
 from engine.video.request import AnalysisRequest
 from ui.handling import explain
 from ui.house import House
 from ui.media import given_video, upload_folder
-from ui.off_loop import quick, slow
+from ui.off_loop import at_once, quick, slow
+from ui.wording import printable
 
 EVERY_SECONDS = 0.1  # between two updates of a stream
-STREAM_ENDS = frozenset({"completed", "completed_with_errors", "failed", "cancelled", "interrupted"})
+MOST_LISTED = 100_000
+STATUSES = get_args(JobStatus)
 
 
 def wire(house: House) -> None:
@@ -38,10 +42,10 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {printable(str(name)): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return printable(str(value)) if isinstance(value, (str, Path)) else value
 
 
 def spoken(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -87,7 +91,8 @@ def _models(house: House) -> list[Callable[..., Any]]:
     ) -> AsyncIterator[dict]:
         """Load a model: `{phase, progress, message}`, the last with `success` and what serves now."""
         try:
-            run = await quick(engine.begin_switch, provider, model, when_busy, options or {})
+            given = named("The options of a model", options)
+            run = await quick(engine.begin_switch, provider, model, when_busy, given)
         except Exception as error:  # noqa: BLE001 - a switch that fails does not raise
             yield _not_switched(house, explain(error))
             return
@@ -102,7 +107,7 @@ def _models(house: House) -> list[Callable[..., Any]]:
     @spoken
     async def cancel_switch() -> dict:
         """Stop the load under way; gives the status."""
-        return plain(await slow(engine.cancel_switch))
+        return plain(await at_once(engine.cancel_switch))
 
     @spoken
     async def unload_model() -> dict:
@@ -154,7 +159,13 @@ def _videos(house: House) -> list[Callable[..., Any]]:
     async def submit(video: Any, tags: str, prompt: str, interval: float, options: dict) -> Any:
         opened = await quick(given_video, video)
         request = AnalysisRequest.of(
-            opened.path, tags, prompt, interval, options or {}, uploaded=opened.uploaded
+            opened.path,
+            tags,
+            prompt,
+            interval,
+            options,
+            uploaded=opened.uploaded,
+            name=opened.name,
         )
         return await slow(engine.submit_video, request)
 
@@ -194,7 +205,7 @@ async def _followed(house: House, job_id: str) -> AsyncIterator[dict[str, Any]]:
     shown = None
     while True:
         view = await quick(house.engine.job, job_id)
-        if view.status in STREAM_ENDS:
+        if view.status in ENDED:
             result = await slow(house.engine.job_result, job_id)
             yield {**plain(view), "result": plain(result)}
             return
@@ -215,12 +226,12 @@ def _jobs(house: House) -> list[Callable[..., Any]]:
     @spoken
     async def cancel_job(job_id: str) -> dict:
         """Stop a job and keep what it found; gives the job view."""
-        return plain(await slow(engine.cancel_job, job_id))
+        return plain(await at_once(engine.cancel_job, job_id))
 
     @spoken
     async def pause_job(job_id: str) -> dict:
         """Stop a job until it is resumed; gives the job view."""
-        return plain(await slow(engine.pause_job, job_id))
+        return plain(await at_once(engine.pause_job, job_id))
 
     @spoken
     async def resume_job(job_id: str) -> dict:
@@ -235,7 +246,9 @@ def _jobs(house: House) -> list[Callable[..., Any]]:
     @spoken
     async def jobs(status: str = "", limit: int = 50) -> list[dict]:
         """The jobs, newest first; of one status if it is named."""
-        return plain(await quick(engine.jobs, status, limit))
+        if status and status not in STATUSES:
+            raise InvalidInput(f"There is no status {status!r}. A job is {', '.join(STATUSES)}.")
+        return plain(await quick(engine.jobs, status, whole("limit", limit, 1, MOST_LISTED)))
 
     @spoken
     async def job_result(job_id: str) -> dict:
@@ -254,4 +267,4 @@ def _served_copy(export: Callable[[str, str], Path], job_id: str, format: str) -
     """The exported file, copied to where Gradio may hand it out; swept away from there after a day."""
     made = export(job_id, format)
     folder = Path(tempfile.mkdtemp(dir=upload_folder()))
-    return Path(shutil.copy2(made, folder / made.name))
+    return Path(shutil.copy2(made, folder / printable(made.name)))

@@ -7,7 +7,7 @@ import gradio as gr
 
 from ui.handling import QUIET, explain, notice
 from ui.house import House
-from ui.off_loop import quick, slow
+from ui.off_loop import at_once, quick, slow
 from ui.widgets import ASSETS, own_html
 
 MARK = (ASSETS / "bar_mark.html").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def build() -> Bar:
             label="Model", choices=[], value=None, allow_custom_value=True, elem_id="haven-model"
         )
         load = gr.Button("Load", elem_id="haven-load")
-        cancel = gr.Button("Cancel", elem_id="haven-load-cancel")
+        cancel = gr.Button("Cancel loading", elem_id="haven-load-cancel")
         chip = own_html(
             template=CHIP,
             js="haven.mount('chip', element, (data) => trigger('flip', data));",
@@ -165,7 +165,7 @@ async def begin(house: House, provider: str, model: str, when_busy: str) -> tupl
 async def on_cancel_click(house: House) -> str:
     """Stop the load under way, whichever window began it."""
     try:
-        await slow(house.engine.cancel_switch)
+        await at_once(house.engine.cancel_switch)
     except Exception as error:  # noqa: BLE001 - shown to the person
         return notice(explain(error))
     return ""

@@ -4,7 +4,7 @@ The fragments are complete and without state: the same view gives the same text,
 only has to touch what differs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from engine.events import RESUMABLE, FrameView, JobResult, JobView
@@ -12,6 +12,7 @@ from ui import wording
 
 TAG_COLOURS = 8
 YES = 0.5  # probability from which a tag is said to hold
+CODE_WORDS = {"qr": "QR code", "bar": "Bar code"}
 STATE_WORDS = {"reused": "same as before", "failed": "failed", "unparsed": "not understood"}
 
 
@@ -83,8 +84,13 @@ def _answer(frame: FrameView) -> str:
     if frame.error:
         return f'<span class="card-answer bad">{escape(frame.error)}</span>'
     codes = frame.facts.get("codes") or ()
-    said = [frame.caption, *(f"Code: {code}" for code in codes if isinstance(code, str))]
+    said = [frame.caption, *map(_code, codes)]
     return "".join(f'<span class="card-answer">{escape(text)}</span>' for text in said if text)
+
+
+def _code(code: Mapping[str, str]) -> str:
+    kind = CODE_WORDS.get(code["kind"], code["kind"])
+    return f"{kind}: {code['text']}" if code["text"] else f"{kind}, not readable"
 
 
 def _chips(frame: FrameView, tags: Sequence[str]) -> str:

@@ -4,10 +4,13 @@ Gradio adds what it is given as `css` and `head` only once its own scripts run; 
 flashed white.
 """
 
+import re
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-TOP = b"""<head>
+HEAD = re.compile(rb"<head(?:\s[^>]*)?>", re.IGNORECASE)
+TOP = b"""
 <script src="haven/assets/look.js"></script>
 <link rel="stylesheet" href="haven/assets/haven.css">
 <link rel="stylesheet" href="haven/assets/parts.css">
@@ -51,7 +54,15 @@ class _Rewriting:
             return
         self._body += message.get("body", b"")
         if not message.get("more_body", False):
-            body = self._body.replace(b"<head>", TOP, 1)
+            body = _with_top(self._body) if self._start["status"] == 200 else self._body
             MutableHeaders(scope=self._start)["content-length"] = str(len(body))
             await self._send(self._start)
             await self._send({"type": "http.response.body", "body": body})
+
+
+def _with_top(page: bytes) -> bytes:
+    """Raises: RuntimeError for a page without a head: without ours it would show nothing of Haven."""
+    head = HEAD.search(page)
+    if head is None:
+        raise RuntimeError("Gradio's page has no <head> to put Haven's style and scripts into.")
+    return page[: head.end()] + TOP + page[head.end() :]

@@ -14,6 +14,7 @@ from zlib import crc32
 from engine.errors import InvalidInput
 from engine.events import FrameView, JobView
 from ui import cards, panels
+from ui.wording import printable
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -44,7 +45,7 @@ def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
     moving = switch is not None or (active is not None and active.status in panels.MOVING)
     return {
         "every_ms": BUSY_MS if moving else IDLE_MS,
-        "title": panels.title(job),
+        "title": printable(panels.title(job)),
         "generation": status.generation,
         "loading": switch is not None,
         "active": active.job_id if active else "",
@@ -52,19 +53,23 @@ def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
             "job_id": job.job_id,
             "status": job.status,
             "frames": new[0].index + 1 if new else drawn.frames,
+            # Of the new cards; above what the page has drawn, others lie between that were not sent.
+            "from": new[-1].index if new else drawn.frames,
         }
         if job
         else None,
         "parts": differing(parts, drawn.parts),
-        "cards": [cards.frame_card(frame, job) for frame in new] if job else [],
+        "cards": [printable(cards.frame_card(frame, job)) for frame in new] if job else [],
     }
 
 
-def older_cards(engine: "Engine", job_id: str, shown: int) -> list[str]:
-    """The next cards below the `shown` newest ones. Raises: InvalidInput for an unknown job."""
+def older_cards(engine: "Engine", job_id: str, below: int) -> list[str]:
+    """The next cards below that frame, newest first. Raises: InvalidInput for an unknown job."""
     job = engine.job(job_id)
-    frames = engine.frames(job_id, limit=shown + MOST_CARDS, newest_first=True)[shown:]
-    return [cards.frame_card(frame, job) for frame in frames]
+    newer = max(job.frames_done - below, 0) + MOST_CARDS  # some may have come since the job was read
+    frames = engine.frames(job_id, limit=newer + MOST_CARDS, newest_first=True)
+    older = [frame for frame in frames if frame.index < below][:MOST_CARDS]
+    return [printable(cards.frame_card(frame, job)) for frame in older]
 
 
 def timeline(engine: "Engine", job_id: str, have: int) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def timeline(engine: "Engine", job_id: str, have: int) -> dict[str, Any]:
 
 def mark(text: str) -> str:
     """A short name of a text: the same text has the same one."""
-    return f"{crc32(text.encode()):08x}"
+    return f"{crc32(text.encode('utf-8', 'replace')):08x}"
 
 
 def _known(engine: "Engine", job_id: str) -> JobView | None:
@@ -101,7 +106,7 @@ def _known(engine: "Engine", job_id: str) -> JobView | None:
 
 def differing(parts: Mapping[str, str], drawn: Mapping[str, str]) -> dict[str, list[str]]:
     """The parts whose mark is not the one that is drawn, with their marks."""
-    marked = {name: [mark(text), text] for name, text in parts.items()}
+    marked = {name: [mark(text), printable(text)] for name, text in parts.items()}
     return {name: pair for name, pair in marked.items() if drawn.get(name) != pair[0]}
 
 

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from engine.errors import HavenError
+from ui.wording import printable
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,6 @@ def notice(text: str, kind: str = "error") -> str:
 def explain(error: Exception) -> str:
     """What the person is told: the message of a HavenError; a defect is logged with its trace."""
     if isinstance(error, HavenError):
-        return str(error)
+        return printable(str(error))
     log.error("A handler failed", exc_info=error)
     return "Something went wrong inside Haven. The details are in its log, in the terminal."

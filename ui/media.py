@@ -79,7 +79,7 @@ def given_video(video: object) -> Opened:
     """
     if isinstance(video, dict):
         path = uploaded_file(str(video.get("path") or ""))
-        return Opened(path, str(video.get("orig_name") or path.name), uploaded=True)
+        return Opened(path, Path(str(video.get("orig_name") or "")).name or path.name, uploaded=True)
     if isinstance(video, str) and video.strip():
         text = video.strip()
         if Path(text).is_relative_to(upload_folder()):

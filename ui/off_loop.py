@@ -14,6 +14,7 @@ Asked = ParamSpec("Asked")
 Given = TypeVar("Given")
 
 _quick = ThreadPoolExecutor(4, thread_name_prefix="page")
+_stops = ThreadPoolExecutor(4, thread_name_prefix="page-stop")
 _slow = ThreadPoolExecutor(16, thread_name_prefix="page-slow")
 
 
@@ -25,6 +26,11 @@ async def quick(call: Callable[Asked, Given], *args: Asked.args, **kwargs: Asked
 async def slow(call: Callable[Asked, Given], *args: Asked.args, **kwargs: Asked.kwargs) -> Given:
     """Run what may take seconds; never in the way of what is quick."""
     return await _run(_slow, call, *args, **kwargs)
+
+
+async def at_once(call: Callable[Asked, Given], *args: Asked.args, **kwargs: Asked.kwargs) -> Given:
+    """Run what stops something: a Stop waits behind nothing but other Stops."""
+    return await _run(_stops, call, *args, **kwargs)
 
 
 async def _run(

@@ -16,6 +16,7 @@ from ui import chat_follow, follow
 from ui.house import House
 from ui.off_loop import quick, slow
 from ui.widgets import ASSETS
+from ui.wording import printable
 
 VERSION = "0.1.0"
 # What a picture of a message is sent as, whatever the file says; never anything that a browser would run.
@@ -27,6 +28,7 @@ PICTURE_TYPES = {
     ".bmp": "image/bmp",
 }
 CHAT_FILES = {"json": "application/json", "md": "text/markdown"}
+OCTETS = "application/octet-stream"
 # One clear pixel: a picture is written beside its answer and may come a moment later; the page asks again.
 NOT_YET = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
@@ -59,8 +61,8 @@ def own_routes(house: House) -> APIRouter:
         return JSONResponse(found, headers={"cache-control": "no-store"})
 
     @router.get("/follow/older")
-    async def older(job: str, shown: int) -> dict[str, Any]:
-        return {"cards": await _or_404(follow.older_cards, engine, job, max(shown, 0))}
+    async def older(job: str, below: int) -> dict[str, Any]:
+        return {"cards": await _or_404(follow.older_cards, engine, job, max(below, 0))}
 
     @router.get("/follow/timeline")
     async def timeline(job: str, have: int) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def own_routes(house: House) -> APIRouter:
     @router.get("/exports/{job_id}.{format}")
     async def export(job_id: str, format: str) -> FileResponse:
         path: Path = await _or_404(engine.export_job, job_id, format)
-        return FileResponse(path, filename=path.name)
+        return FileResponse(path, filename=printable(path.name))
 
     @router.get("/exports/chat/{session_id}.{format}")
     async def chat_export(session_id: str, format: str) -> Response:
@@ -126,12 +128,18 @@ def _file(path: Path, media_type: str | None = None, cache: str = "private, no-c
     if not path.is_file():
         raise HTTPException(404, headers={"cache-control": "no-store"})
     return FileResponse(
-        path, media_type=media_type or _media_type(path.name), headers={"cache-control": cache}
+        path, media_type=media_type or _video_type(path.name), headers={"cache-control": cache}
     )
 
 
+def _video_type(name: str) -> str:
+    """Of a person's own file: never one that a browser would show as a page or run."""
+    found = _media_type(name)
+    return found if found.startswith("video/") else OCTETS
+
+
 def _media_type(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return mimetypes.guess_type(name)[0] or OCTETS
 
 
 def _marks(have: str) -> dict[str, str]:

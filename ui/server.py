@@ -17,6 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from ui.first_paint import FirstPaint
 from ui.guards import OnlyOwnHosts, OnlyOwnOrigin, SecurityHeaders
 from ui.house import House
+from ui.no_downloads import forbid_downloads
 from ui.page import build_page
 from ui.routes import own_routes
 from ui.theme import theme
@@ -41,6 +42,7 @@ def application(engine: "Engine", data_folder: Path) -> FastAPI:
     app.add_middleware(OnlyOwnOrigin)
     app.add_middleware(OnlyOwnHosts)
     app.add_middleware(SecurityHeaders)
+    forbid_downloads()
     page = build_page(house)
     # Gradio checks file references only in a launched page, and mounting does not count as launching:
     # without this line a forged reference reads any file of the machine.

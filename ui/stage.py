@@ -26,7 +26,7 @@ class Staged:
     job: str = ""
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps({name: wording.printable(text) for name, text in asdict(self).items()})
 
     @classmethod
     def from_json(cls, text: Any) -> "Staged":
@@ -67,7 +67,13 @@ class Asked:
         options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         options["codes"] = bool(self.codes)
         return AnalysisRequest.of(
-            opened.path, self.tags, self.prompt, self.interval, options, uploaded=opened.uploaded
+            opened.path,
+            self.tags,
+            self.prompt,
+            self.interval,
+            options,
+            uploaded=opened.uploaded,
+            name=opened.name,
         )
 
 

@@ -13,7 +13,7 @@ import gradio as gr
 from ui import panels
 from ui.handling import EVERY_CLICK, QUIET, explain, notice
 from ui.house import House
-from ui.off_loop import quick, slow
+from ui.off_loop import at_once, quick, slow
 from ui.stage import Asked, Staged, restored, stage_of_job, stage_of_path, stage_of_upload
 from ui.video_layout import VideoTab
 from ui.vocabulary import vocabulary_chips
@@ -160,8 +160,9 @@ async def on_run_act(house: House, act: str, job_id: str) -> str:
     verb = ACTS.get(act)
     if verb is None:
         return ""
+    call = slow if act == "resume" else at_once
     try:
-        await slow(getattr(house.engine, verb), job_id)
+        await call(getattr(house.engine, verb), job_id)
     except Exception as error:  # noqa: BLE001 - shown to the person
         return notice(explain(error))
     return ""

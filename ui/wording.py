@@ -24,6 +24,11 @@ PAUSED_FOR = {
 }
 
 
+def printable(text: str) -> str:
+    """`text` as it can be sent: a file name may hold bytes that are no UTF-8, which stand as ? then."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def clock(seconds: float, digits: int = 1) -> str:
     """A moment in a video as a player shows it, with one digit or more after the point: 0:15.2, 1:02:03.0."""
     parts = 10**digits  # of a second

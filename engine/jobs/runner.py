@@ -166,7 +166,7 @@ def _new_job(
         id=uuid.uuid4().hex,
         status="queued",
         video_path=str(path),
-        video_name=_readable(getattr(request, "name", "") or request.video.name),
+        video_name=_readable(request.name or request.video.name),
         video_size=stat.st_size,
         video_mtime_ns=stat.st_mtime_ns,
         provider=model.provider,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import InvalidInput
-from engine.settings import Sampling, refuse_unknown
+from engine.settings import Sampling, named, refuse_unknown
 from engine.video.tags import parse_tags
 
 OPTIONS = ("start", "end", "max_frames", "fps", "codes")
@@ -24,6 +24,7 @@ class AnalysisRequest:
     sampling: Sampling
     codes: bool = False  # also read QR and bar codes
     uploaded: bool = False  # the file came through the browser and may be moved
+    name: str = ""  # by which the person knows the video; empty: the file's own
 
     @classmethod
     def of(
@@ -34,12 +35,13 @@ class AnalysisRequest:
         interval: object = 2.0,
         options: Mapping[str, Any] | None = None,
         uploaded: bool = False,
+        name: str = "",
     ) -> Self:
         """From what people and scripts write; `interval` in seconds, `options` as in `OPTIONS`.
 
         Raises: InvalidInput, naming the value and what it should be.
         """
-        options = dict(options or {})
+        options = named("The options of an analysis", options)
         refuse_unknown("An analysis", options, OPTIONS)
         codes = options.pop("codes", False)
         if not isinstance(codes, bool):
@@ -52,10 +54,17 @@ class AnalysisRequest:
         if not parsed and not prompt.strip() and not codes:
             raise InvalidInput("Say what to look for: at least one tag, or a question for each frame.")
         sampling = Sampling.of(interval, **options)
-        return cls(Path(video).expanduser(), parsed, prompt.strip(), sampling, codes, uploaded)
+        asked = _storable(prompt.strip())
+        tags = tuple(map(_storable, parsed))
+        return cls(Path(video).expanduser(), tags, asked, sampling, codes, uploaded, name)
 
     @property
     def prompt_sha256(self) -> str:
         """Identity of what is asked: two runs with the same one can be compared."""
         asked = "\0".join((self.prompt, str(self.codes), *self.tags))
         return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def _storable(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON lets a script send and no database takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

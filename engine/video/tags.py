@@ -4,7 +4,7 @@ A tag list is a set of independent yes/no questions: any number may hold at once
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from engine.errors import InvalidInput
 from engine.settings import MAX_TAGS
@@ -19,8 +19,11 @@ def parse_tags(text: str | Iterable[str]) -> tuple[str, ...]:
     differ in case or spacing only are one.
 
     Raises:
-        InvalidInput: more than `MAX_TAGS` tags, or one longer than `MAX_TAG_LENGTH` characters.
+        InvalidInput: neither a text nor a list of texts, more than `MAX_TAGS` tags, or one longer than
+            `MAX_TAG_LENGTH` characters.
     """
+    if isinstance(text, (Mapping, bytes)) or not isinstance(text, Iterable):
+        raise InvalidInput(f"The tags must be a text or a list of texts, not {text!r:.80}.")
     found: dict[str, str] = {}
     for item in _split(text) if isinstance(text, str) else text:
         if not isinstance(item, str):
@@ -44,5 +47,11 @@ def question(tag: str) -> str:
 
 def _split(text: str) -> Iterable[str]:
     lines = text.replace("\r", "\n").split("\n")
-    for row in csv.reader(lines, skipinitialspace=True):
-        yield from row
+    try:
+        for row in csv.reader(lines, skipinitialspace=True):
+            yield from row
+    except csv.Error as error:  # a field beyond what the reader takes, which no tag may come near
+        raise InvalidInput(
+            f"The tag list cannot be read ({error}). A tag has at most {MAX_TAG_LENGTH} characters; "
+            "put a comma between two."
+        ) from error

@@ -63,7 +63,8 @@ def scripts(haven) -> Iterator[Client]:
     client.close()
 
 
-@pytest.fixture(scope="session")
+# A module at a time: while it is open its event loop runs in this thread, where other tests need their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = os.environ.get("HAVEN_TEST_BROWSER") or find_browser()
     if path is None:

@@ -152,6 +152,29 @@ def test_older_frames_come_when_they_are_asked_for(page, long_video):
     assert places == list(range(places[0], places[0] - len(places), -1))
 
 
+def test_a_page_that_was_kept_waiting_shows_no_hole_between_its_frames(page, scripts, long_video):
+    start_long_run(page, long_video)
+    page.wait_for_function("() => document.querySelectorAll('.cards > li').length > 3")
+    held = []
+    page.route("**/follow?*", lambda route: held.append(route))
+    job = followed_job(page)
+    before = scripts.predict(job, api_name="/job")["frames_done"]
+    while scripts.predict(job, api_name="/job")["frames_done"] < before + 150:
+        page.wait_for_timeout(50)
+    scripts.predict(job, api_name="/cancel_job")
+    page.unroute("**/follow?*")  # what was held goes on
+    assert held
+    expect(page.locator(".run")).to_have_class(re.compile("cancelled"))
+    older = page.get_by_role("button", name="Show older frames")
+    while older.is_visible():
+        shown = page.locator(".cards > li").count()
+        older.click()
+        page.wait_for_function("(n) => document.querySelectorAll('.cards > li').length > n", arg=shown)
+    places = page.locator(".cards > li").evaluate_all("(all) => all.map((one) => Number(one.id.slice(6)))")
+    assert places == list(range(len(places) - 1, -1, -1))
+    assert len(places) > 150
+
+
 def test_a_path_that_is_no_video_is_explained(page, tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("These are notes and no film.")

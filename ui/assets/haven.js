@@ -131,6 +131,11 @@
 
   function drawCards(answer) {
     const fresh = document.createElement("template");
+    // More came than were sent: what is shown lies below a gap. It comes back in order with the button.
+    if (answer.job.from > drawn) {
+      list.replaceChildren();
+      room = 60;
+    }
     for (const html of answer.cards.slice().reverse()) {
       fresh.innerHTML = html;
       const card = fresh.content.firstElementChild;
@@ -140,19 +145,24 @@
     }
     drawn = Math.max(drawn, answer.job.frames);
     while (list.children.length > room) list.lastElementChild.remove();
-    older.hidden = list.children.length >= drawn;
+    older.hidden = lowest() === 0;
+  }
+
+  // Index of the last card, 0 where there is none.
+  function lowest() {
+    return list.lastElementChild ? Number(list.lastElementChild.id.split("-")[1]) : 0;
   }
 
   async function showOlder() {
-    const shown = list.children.length;
-    const answer = await fetched(`/follow/older?${new URLSearchParams({ job, shown })}`);
-    if (!answer) return;
-    const { cards } = answer;
-    room = Math.max(room, shown) + cards.length;
+    const below = lowest();
+    const asked = job;
+    room = Math.max(room, list.children.length) + 60; // before it is asked, so that none is dropped meanwhile
+    const answer = await fetched(`/follow/older?${new URLSearchParams({ job, below })}`);
+    if (!answer || asked !== job || below !== lowest()) return; // something else is shown by now
     const fresh = document.createElement("template");
-    fresh.innerHTML = cards.join("");
-    for (const card of [...fresh.content.children]) if (!document.getElementById(card.id)) list.append(card);
-    older.hidden = list.children.length >= drawn;
+    fresh.innerHTML = answer.cards.join("");
+    list.append(fresh.content);
+    older.hidden = lowest() === 0;
   }
 
   // A thumbnail is written beside the answer, and may come a moment later; until then it is one clear pixel.

@@ -39,7 +39,8 @@ class Haven:
     data: Path
 
 
-@pytest.fixture(scope="session")
+# One a module, so that no test meets the model or the jobs of another module.
+@pytest.fixture(scope="module")
 def haven(tmp_path_factory) -> Iterator[Haven]:
     data = tmp_path_factory.mktemp("haven")
     models = ROOT / "tests" / "fixtures"
@@ -55,7 +56,7 @@ def haven(tmp_path_factory) -> Iterator[Haven]:
             process.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scripts(haven) -> Iterator[Client]:
     """The same Haven, asked by a script."""
     client = Client(haven.address, verbose=False)
@@ -91,7 +92,8 @@ def open_page(browser, haven, scripts):
             "request", lambda request: _outside(request.url, haven.address) and strange.append(request.url)
         )
         page.on("console", lambda said: said.type in ("error", "warning") and strange.append(said.text))
-        page.on("pageerror", lambda error: strange.append(str(error)))
+        # A reload aborts what the page was asking; Gradio's own script says so as an error.
+        page.on("pageerror", lambda error: "AbortError" in str(error) or strange.append(str(error)))
 
     def opened(width: int = 1280, height: int = 720) -> Page:
         page = context.new_page()

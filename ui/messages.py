@@ -49,7 +49,7 @@ def empty(model: str) -> str:
     )
     return (
         '<div class="nothing chat-empty"><p><b>Ask anything.</b></p><p>'
-        f"{escape(model)} answers, and every chat is kept in the list.</p>"
+        f"Asked of {escape(model)}. Every chat is kept in the list.</p>"
         f'<p class="examples">{asked}</p></div>'
     )
 

@@ -20,6 +20,8 @@ from tests.install_browser import LOUD, find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_MS = 30_000  # a busy machine is no failure
+# A reload aborts what the page was asking; Gradio's own script says so as errors.
+SAID_BY_A_RELOAD = ("AbortError", "Connection errored out")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -87,13 +89,16 @@ def open_page(browser, haven, scripts):
     expect.set_options(PATIENCE_MS)
     strange: list[str] = []
 
+    def complain(text: str) -> None:
+        if not any(said in text for said in SAID_BY_A_RELOAD):
+            strange.append(text)
+
     def watch(page: Page) -> None:
         page.on(
             "request", lambda request: _outside(request.url, haven.address) and strange.append(request.url)
         )
-        page.on("console", lambda said: said.type in ("error", "warning") and strange.append(said.text))
-        # A reload aborts what the page was asking; Gradio's own script says so as an error.
-        page.on("pageerror", lambda error: "AbortError" in str(error) or strange.append(str(error)))
+        page.on("console", lambda said: said.type in ("error", "warning") and complain(said.text))
+        page.on("pageerror", lambda error: complain(str(error)))
 
     def opened(width: int = 1280, height: int = 720) -> Page:
         page = context.new_page()

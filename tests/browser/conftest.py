@@ -20,7 +20,7 @@ from tests.install_browser import LOUD, find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_MS = 30_000  # a busy machine is no failure
-# A reload aborts what the page was asking; Gradio's own script says so as errors.
+# A reload aborts what that window was asking; Gradio's own script says so as errors.
 SAID_BY_A_RELOAD = ("AbortError", "Connection errored out")
 FLAGS = [
     "--no-sandbox",
@@ -82,23 +82,40 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser, haven, scripts):
+def reloaded() -> set[Page]:
+    """The windows that were loaded a second time."""
+    return set()
+
+
+@pytest.fixture
+def reload(reloaded):
+    """Loads a window again."""
+
+    def again(page: Page) -> None:
+        reloaded.add(page)
+        page.reload()
+
+    return again
+
+
+@pytest.fixture
+def open_page(browser, haven, scripts, reloaded):
     """Opens windows of one visitor; at the end none has asked outside or complained on its console."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     context.set_default_timeout(PATIENCE_MS)
     expect.set_options(PATIENCE_MS)
     strange: list[str] = []
 
-    def complain(text: str) -> None:
-        if not any(said in text for said in SAID_BY_A_RELOAD):
+    def complain(page: Page, text: str) -> None:
+        if page not in reloaded or not any(said in text for said in SAID_BY_A_RELOAD):
             strange.append(text)
 
     def watch(page: Page) -> None:
         page.on(
             "request", lambda request: _outside(request.url, haven.address) and strange.append(request.url)
         )
-        page.on("console", lambda said: said.type in ("error", "warning") and complain(said.text))
-        page.on("pageerror", lambda error: complain(str(error)))
+        page.on("console", lambda said: said.type in ("error", "warning") and complain(page, said.text))
+        page.on("pageerror", lambda error: complain(page, str(error)))
 
     def opened(width: int = 1280, height: int = 720) -> Page:
         page = context.new_page()

@@ -55,7 +55,7 @@ def test_with_the_builtin_provider_the_tab_says_what_to_pick(chat, scripts):
     expect(chat.locator(".answer.done")).to_contain_text("not a language model")
 
 
-def test_a_question_about_a_picture_is_answered_and_found_after_a_reload(chat, tiny, red, scripts, open_page):
+def test_a_question_about_a_picture_is_answered_and_found_after_a_reload(chat, tiny, red, reload):
     chat.set_input_files("[data-pick]", str(red))
     ask(chat, "What colour is this?")
     expect(chat.locator(".answer.done .written")).to_have_text("red")
@@ -63,7 +63,7 @@ def test_a_question_about_a_picture_is_answered_and_found_after_a_reload(chat, t
     expect(chat.locator(".figures-line")).to_have_text(re.compile(r"\d+ of 4,096 tokens · [\d.]+ tokens/s"))
     chat.wait_for_function("() => document.querySelector('.question img').naturalWidth === 64")
     expect(chat.locator(".chat-pictures li")).to_have_count(0)
-    chat.reload()
+    reload(chat)
     expect(to_chat(chat).locator(".answer.done .written")).to_have_text("red")
     assert chat.get_by_role("tab", name="Chat").get_attribute("aria-selected") == "true"
 

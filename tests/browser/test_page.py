@@ -118,9 +118,9 @@ def test_pause_holds_and_resume_goes_on(page, long_video):
     cancel(page)
 
 
-def test_a_reload_and_a_second_window_follow_the_running_job(page, open_page, long_video):
+def test_a_reload_and_a_second_window_follow_the_running_job(page, open_page, reload, long_video):
     start_long_run(page, long_video)
-    page.reload()
+    reload(page)
     expect(page.locator("li[id^=frame-]").first).to_be_visible()
     expect(page.locator(".caption b")).to_have_text("long.mp4")
     expect(page.get_by_label("Tags to look for")).to_have_value("moving")

@@ -16,6 +16,9 @@ import numpy as np
 
 WIDTH, MAX_HEIGHT = 320, 640  # pixels
 _QUALITY = 80  # of 100, JPEG
+# Pixels in a row that four are picked of: the mean of all of them takes three times as long, a tenth of what
+# a quick model takes for the whole picture, and is not told apart at this size.
+_COARSEST = 4
 _WAITING = 32  # small pictures, about 5 MB: enough to outlast a slow disk for a while
 _JOB_ID = re.compile(r"[0-9a-f]{1,64}")
 _log = logging.getLogger(__name__)
@@ -101,9 +104,9 @@ def _small(picture: np.ndarray) -> np.ndarray:
     if scale == 1:
         return picture.copy()
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    while picture.shape[1] >= 2 * size[0] and picture.shape[0] >= 2 * size[1]:
+    while picture.shape[1] > _COARSEST * size[0] and picture.shape[0] > _COARSEST * size[1]:
         picture = _half(picture)
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
 
 
 def _half(picture: np.ndarray) -> np.ndarray:

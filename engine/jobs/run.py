@@ -1,6 +1,7 @@
 """One run of one job: read the video, ask the model, keep each answer as it comes; say how it ended.
 
-Runs on the thread of whoever calls it. Knows the store and the slot; does not decide what runs next.
+Runs on the thread of whoever calls it, and keeps each answer beside it. Knows the store and the slot;
+does not decide what runs next.
 """
 
 import logging
@@ -13,6 +14,7 @@ from engine.backends.base import Backend, Frame, FrameTask
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError
 from engine.events import FrameLost, FrameRead, JobStatus
+from engine.jobs.keeping import Keeping
 from engine.jobs.videos import check_unchanged
 from engine.jobs.views import Pace
 from engine.settings import Sampling
@@ -93,9 +95,10 @@ class Run:
         job = self.job
         check_unchanged(job, self.store, self.cancel)
         task = FrameTask(job.tags, job.prompt, codes=job.codes)
-        for event in analyse(self._samples(), self._lease, task, self.cancel):
-            if isinstance(event, FrameRead | FrameLost):
-                self._keep(event)
+        with Keeping(self._keep) as keeping:
+            for event in analyse(self._samples(), self._lease, task, self.cancel):
+                if isinstance(event, FrameRead | FrameLost):
+                    keeping.put(event, self.pace.tick())
         return self._completed()
 
     def _samples(self) -> Iterator[Frame | FrameLost]:
@@ -127,9 +130,9 @@ class Run:
                 raise WrongModel
             yield backend
 
-    def _keep(self, event: FrameRead | FrameLost) -> None:
+    def _keep(self, event: FrameRead | FrameLost, seconds: float) -> None:
         """Acknowledged means: in the database. The thumbnail follows on its own thread."""
-        kept = self.store.add_frame(frame_record(self.job.id, event), self.pace.tick())
+        kept = self.store.add_frame(frame_record(self.job.id, event), seconds)
         if kept and isinstance(event, FrameRead):
             self.thumbnails.put(self.job.id, event.frame.time_us, event.frame.picture)
 

@@ -394,12 +394,23 @@ def test_a_page_is_told_when_frames_lie_between_those_it_has_and_the_new_ones(en
     engine.work(job.job_id, 10)
     first = follow.changes(engine, follow.Drawn(job.job_id))["job"]
     assert (first["from"], first["frames"]) == (0, 10)
-    engine.work(job.job_id, follow.MOST_CARDS)
+    engine.work(job.job_id, follow.MOVING_CARDS)
     joins_on = follow.changes(engine, follow.Drawn(job.job_id, frames=10))["job"]
     assert joins_on["from"] == 10
-    engine.work(job.job_id)
+    engine.work(job.job_id, 60)
     gap = follow.changes(engine, follow.Drawn(job.job_id, frames=10))["job"]
-    assert (gap["from"], gap["frames"]) == (11, 71)
+    assert (gap["from"], gap["frames"], gap["moving"]) == (72 - follow.MOVING_CARDS, 72, True)
+
+
+def test_a_job_that_moves_sends_few_cards_a_look_and_a_screenful_once_it_stops(engine, job):
+    engine.change(job.job_id, frames_total=1_000)
+    engine.work(job.job_id, 10)
+    engine.work(job.job_id, 200)
+    assert len(follow.changes(engine, follow.Drawn(job.job_id, frames=10))["cards"]) == follow.MOVING_CARDS
+    engine.change(job.job_id, status="cancelled")
+    stopped = follow.changes(engine, follow.Drawn(job.job_id, frames=10))
+    assert not stopped["job"]["moving"]
+    assert indices(stopped["cards"]) == list(range(209, 209 - follow.MOST_CARDS, -1))
 
 
 def test_a_name_that_is_no_utf8_can_be_shown_sent_and_marked(house, engine, tmp_path):

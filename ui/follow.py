@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from engine.engine import Engine
 
 MOST_CARDS = 60  # at once; older ones come when they are asked for
+# At once of a job that is running: more cannot be looked at, and drawing fifty a second takes a core from it.
+MOVING_CARDS = 2
 BUSY_MS, IDLE_MS = 150, 1000
 
 
@@ -52,6 +54,7 @@ def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
         "job": {
             "job_id": job.job_id,
             "status": job.status,
+            "moving": job.status in panels.MOVING,
             "frames": new[0].index + 1 if new else drawn.frames,
             # Of the new cards; above what the page has drawn, others lie between that were not sent.
             "from": new[-1].index if new else drawn.frames,
@@ -114,7 +117,8 @@ def _new_frames(engine: "Engine", job: JobView | None, drawn: int) -> list[Frame
     """The newest frames behind the first `drawn`; more may have come since the job was read."""
     if job is None or job.frames_done <= drawn:
         return []
-    newest = engine.frames(job.job_id, limit=MOST_CARDS, newest_first=True)
+    most = MOVING_CARDS if drawn and job.status in panels.MOVING else MOST_CARDS
+    newest = engine.frames(job.job_id, limit=most, newest_first=True)
     return [frame for frame in newest if frame.index >= drawn]
 
 

@@ -104,7 +104,10 @@ def test_progress_is_true_and_cancel_keeps_what_was_finished(page, long_video, h
     assert 10 < kept < planned
     expect(page.locator(".figures")).to_contain_text("kept")
     expect(page.locator("li[id^=frame-]").first).to_have_id(f"frame-{kept - 1}")
-    assert page.locator("li[id^=frame-]").count() == min(kept, 60)
+    expect(page.locator("li[id^=frame-]")).to_have_count(min(kept, 60))
+    places = page.locator(".cards > li").evaluate_all("(all) => all.map((one) => Number(one.id.slice(6)))")
+    assert places == list(range(kept - 1, kept - 1 - len(places), -1))
+    expect(page.locator("[data-some]")).to_be_hidden()
     assert kept_frames(haven, followed_job(page)) == kept
 
 

@@ -13,6 +13,8 @@
   let hurried = false; // something was done meanwhile: ask again at once
   let list = null;
   let older = null;
+  let some = null; // says that there are gaps
+  let gaps = false; // more frames came than were sent, of a job that is moving
   let lost = false;
   let joined = ""; // the job that an empty page has joined by itself
 
@@ -26,6 +28,7 @@
   haven.results = (element) => {
     list = element.querySelector("[data-cards]");
     older = element.querySelector("[data-older]");
+    some = element.querySelector("[data-some]");
     older.addEventListener("click", showOlder);
     list.addEventListener("click", (event) => {
       const card = event.target.closest("[data-seek]");
@@ -47,8 +50,7 @@
     if (identity !== job) {
       job = identity;
       drawn = 0;
-      room = 60;
-      if (list) list.replaceChildren();
+      if (list) clearCards();
       haven.timeline && haven.timeline.reset(identity);
     }
     soon();
@@ -130,12 +132,11 @@
   }
 
   function drawCards(answer) {
+    const { from, frames, moving } = answer.job;
     const fresh = document.createElement("template");
-    // More came than were sent: what is shown lies below a gap. It comes back in order with the button.
-    if (answer.job.from > drawn) {
-      list.replaceChildren();
-      room = 60;
-    }
+    // More came than were sent. While they come the list has gaps; then it is drawn anew, whole down to its end.
+    if (drawn && from > drawn && moving) gaps = true;
+    else if (!drawn || from > drawn) clearCards();
     for (const html of answer.cards.slice().reverse()) {
       fresh.innerHTML = html;
       const card = fresh.content.firstElementChild;
@@ -143,9 +144,21 @@
       if (before) before.replaceWith(card);
       else list.prepend(card);
     }
-    drawn = Math.max(drawn, answer.job.frames);
+    drawn = Math.max(drawn, frames);
     while (list.children.length > room) list.lastElementChild.remove();
-    older.hidden = lowest() === 0;
+    if (gaps && !moving) {
+      gaps = false;
+      drawn = 0;
+      soon();
+    }
+    some.hidden = !gaps;
+    older.hidden = gaps || lowest() === 0;
+  }
+
+  function clearCards() {
+    list.replaceChildren();
+    room = 60;
+    gaps = false;
   }
 
   // Index of the last card, 0 where there is none.

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEAD = re.compile(rb"<head(?:\s[^>]*)?>", re.IGNORECASE)
 TOP = b"""
+<script src="haven/assets/still.js"></script>
 <script src="haven/assets/look.js"></script>
 <link rel="stylesheet" href="haven/assets/haven.css">
 <link rel="stylesheet" href="haven/assets/parts.css">

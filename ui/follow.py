@@ -1,7 +1,8 @@
 """What a page that is open has to redraw: the engine's state now, less what that page has drawn already.
 
-The page asks, ten times a second at most and once a second while nothing moves. Nothing is kept here
-between two questions, so a closed tab leaves nothing behind, and a reloaded or second one simply asks.
+The page asks four times a second while something moves, once a second while nothing does, and at once when
+something was done. Nothing is kept here between two questions, so a closed tab leaves nothing behind, and a
+reloaded or second one simply asks.
 """
 
 import time
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 MOST_CARDS = 60  # at once; older ones come when they are asked for
 # At once of a job that is running: more cannot be looked at, and drawing fifty a second takes a core from it.
 MOVING_CARDS = 2
-BUSY_MS, IDLE_MS = 150, 1000
+BUSY_MS, IDLE_MS = 250, 1000
 
 
 @dataclass(frozen=True)

@@ -308,3 +308,23 @@ def load(page: Page, provider: str, model: str) -> None:
         arg=model,
         timeout=60_000,
     )
+
+
+COUNT_FRAMES = """
+window.animationFrames = 0;
+const grant = window.requestAnimationFrame.bind(window);
+window.requestAnimationFrame = (callback) => (window.animationFrames++, grant(callback));
+"""
+
+
+def test_a_page_at_rest_asks_for_no_animation_frames(browser, haven):
+    page = browser.new_page()
+    page.add_init_script(COUNT_FRAMES)
+    page.goto(haven.address)
+    expect(page.locator(".stage")).to_be_visible()
+    expect(page.locator("#haven-chip")).to_contain_text("Ready")
+    page.wait_for_function(
+        "async () => { const before = window.animationFrames; "
+        "await new Promise((done) => setTimeout(done, 500)); return window.animationFrames - before <= 2; }"
+    )
+    page.close()

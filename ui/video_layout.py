@@ -12,7 +12,7 @@ BROWSER_SECRET = "haven-browser-01"
 RUN = '<div data-part="run"></div><div data-timeline></div>'
 RESULTS = (
     '<div data-part="summary"></div>'
-    '<p class="some" data-some hidden>Some of the frames, as they come this fast; all of them when it stops.</p>'
+    '<p class="some" data-some hidden>Some of the frames while they come this fast; all when it stops.</p>'
     '<ol class="cards" data-cards aria-label="Frames, newest first"></ol>'
     '<button type="button" class="small older" data-older hidden>Show older frames</button>'
 )

@@ -27,6 +27,7 @@ JobStatus = Literal[
 ENDED: frozenset[str] = frozenset(
     {"completed", "completed_with_errors", "failed", "cancelled", "interrupted"}
 )
+DownloadState = Literal["waiting", "downloading", "partial", "completed", "failed"]
 RESUMABLE: frozenset[str] = frozenset({"paused", "interrupted", "cancelled", "failed"})
 
 
@@ -72,6 +73,39 @@ class ProviderStatus:
     label: str
     available: bool
     reason: str  # why not; empty when available
+
+
+@dataclass(frozen=True)
+class ModelOffer:
+    """A model that is worth getting, and whether this machine could take it."""
+
+    id: str  # stays the same from version to version
+    label: str  # for the person, such as "SmolVLM2 500M"
+    provider: str  # that loads it: llamacpp or transformers
+    repo: str  # owner/name on the Hugging Face Hub
+    revision: str
+    files: tuple[str, ...]  # names, or patterns with *
+    vision: bool
+    download_bytes: int  # about; the true size is asked of the hub when a download starts
+    memory_bytes: int  # about what a loaded model and its context take
+    licence: str
+    licence_url: str
+    about: str  # one line
+    here: bool  # whole on this machine already, on the shelf or in the Hugging Face cache
+    fits: str  # empty when it fits into the memory that is free now, else a sentence why not
+
+
+@dataclass(frozen=True)
+class DownloadView:
+    """How far a download is. One that was stopped is `partial`: the next start goes on from there."""
+
+    id: str  # that of its offer, or "ollama:<name>" for a model that an Ollama server pulls
+    state: DownloadState
+    done_bytes: int
+    total_bytes: int  # 0: not known yet
+    bytes_per_second: float | None  # of the last seconds; None: unknown, or it stands still
+    eta_seconds: float | None  # None: unknown
+    message: str  # for the person: what is done now, or why it stopped
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,6 +106,7 @@ class DownloadView:
     bytes_per_second: float | None  # of the last seconds; None: unknown, or it stands still
     eta_seconds: float | None  # None: unknown
     message: str  # for the person: what is done now, or why it stopped
+    progress: float | None = None  # share of it in [0, 1]; a pull knows no more than this; None: unknown
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import errno
 import logging
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -93,9 +94,14 @@ class Engine:
     # models
 
     def providers(self) -> list[ProviderStatus]:
-        """Every provider, and why one cannot be used here."""
-        found = [(p, p.unavailable()) for p in map(provider, PROVIDER_IDS)]
-        return [ProviderStatus(p.id, p.label, not reason, reason) for p, reason in found]
+        """Every provider, and why one cannot be used here; all are asked side by side."""
+        known = [provider(provider_id) for provider_id in PROVIDER_IDS]
+        with ThreadPoolExecutor(len(known), "haven-probe") as probes:  # servers that are down take their time
+            reasons = list(probes.map(lambda one: one.unavailable(), known))
+        return [
+            ProviderStatus(one.id, one.label, not reason, reason)
+            for one, reason in zip(known, reasons, strict=True)
+        ]
 
     def models(self, provider_id: str) -> list[ModelEntry]:
         """What a provider could load now. Raises: InvalidInput for an unknown provider."""

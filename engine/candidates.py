@@ -37,4 +37,16 @@ def find(provider_id: str, model: str, shelf: Path) -> ModelEntry:
         if entry.name == model:
             return entry
     here = ", ".join(entry.name for entry in entries[:10]) or "none yet"
-    raise ModelError(f"{source.label} has no model {model!r}. There are: {here}. Put one into {shelf}.")
+    instead = _how_to_get(provider_id, model, shelf)
+    raise ModelError(f"{source.label} has no model {model!r}. There are: {here}. {instead}")
+
+
+def _how_to_get(provider_id: str, model: str, shelf: Path) -> str:
+    """What to do about a model that is not there; the shelf is a place for some providers' only."""
+    if provider_id == "builtin":
+        return "Pick that one."
+    if provider_id == "ollama":
+        return f"Let the server get it first: ollama pull {model}"
+    if provider_id == "openai":
+        return "Start the server with it, or pick one that is there."
+    return f"Put one into {shelf}."

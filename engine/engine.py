@@ -20,6 +20,7 @@ from engine.backends.builtin import BuiltinBackend
 from engine.cancel import CancelToken
 from engine.candidates import candidate
 from engine.chat.conversation import Chats
+from engine.downloads import Downloads
 from engine.errors import Busy, DataFolderError, InvalidInput, OutOfSpace
 from engine.events import (
     AnalysisPlan,
@@ -63,6 +64,7 @@ class Engine:
         self._thumbnails = Thumbnails(store.folder / "thumbnails")
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
         self.chats = Chats(store, self._slot, self.generation)
+        self.downloads = Downloads(models_dir)
         self._changing = threading.Lock()  # one change of the settings, or choice of a model, at a time
         self._closing = False
         self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
@@ -83,6 +85,7 @@ class Engine:
             self._closing = True
         for run in self._switches:
             run.cancel.cancel("Haven is closing")
+        self.downloads.close()
         self.chats.close()
         self._jobs.close()
         for run in self._switches:

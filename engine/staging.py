@@ -1,0 +1,186 @@
+"""Where a download lies until it is whole: a hidden folder of the shelf, which no list of models looks into.
+
+`.downloads/<id>/plan.json` says which files belong to it, `parts/` has what is begun, `files/` what is whole
+and checked. All of it outlives the process. Knows files and digests, and no network.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from engine.errors import ModelError
+from engine.hub import HubFile
+
+HIDDEN = ".downloads"
+_READ = 1 << 20  # bytes at a time
+_ANNOUNCES = ("config.json", ".gguf")  # a file like that makes a folder a model: it is put there last
+
+
+class Staging:
+    """The folder of one download. `id` is that of its offer."""
+
+    def __init__(self, shelf: Path, id: str) -> None:
+        self.id = id
+        self._folder = shelf / HIDDEN / id
+        self._ready, self._parts = self._folder / "files", self._folder / "parts"
+
+    def begin(self, files: Iterable[HubFile]) -> None:
+        """Say what belongs to the download; what was kept of other files is removed."""
+        files = list(files)
+        for folder in (self._ready, self._parts):
+            folder.mkdir(parents=True, exist_ok=True)
+        _drop_all_but(self._ready, {file.name for file in files})
+        _drop_all_but(self._parts, {_part_name(file) for file in files})
+        new = self._folder / "plan.json.new"
+        new.write_text(json.dumps([asdict(file) for file in files]), encoding="utf-8")
+        new.replace(self._folder / "plan.json")
+
+    def plan(self) -> list[HubFile]:
+        """What belongs to it; empty when nothing was begun, or the note of it is damaged."""
+        try:
+            told = json.loads((self._folder / "plan.json").read_text(encoding="utf-8"))
+            return [HubFile(**each) for each in told]
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def kept_bytes(self, files: Iterable[HubFile]) -> int:
+        """How much of them is here, going by sizes."""
+        return sum(self._kept_of(file) for file in files)
+
+    def known(self) -> tuple[int, int]:
+        """Bytes that are here, and in all, as far as it was planned; 0 in all where that is not known."""
+        plan = self.plan()
+        if not plan:
+            return sum(map(_size, (*self._parts.glob("*"), *self._ready.glob("*")))), 0
+        return self.kept_bytes(plan), sum(file.size_bytes for file in plan)
+
+    def part(self, file: HubFile, check: Callable[[], None]) -> "Part":
+        """What is begun of a file, for more; `check` is called while that is read, and may raise."""
+        return Part(self._parts / _part_name(file), file, check)
+
+    def is_whole(self, file: HubFile) -> bool:
+        """Whether it is here and was checked."""
+        return _size(self._ready / file.name) == file.size_bytes
+
+    def keep(self, file: HubFile) -> None:
+        """Its part is whole and was checked."""
+        os.replace(self._parts / _part_name(file), self._ready / file.name)
+
+    def finish(self, target: Path) -> None:
+        """Move everything to its place on the shelf, at once where nothing is there yet."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            for path in sorted(self._ready.iterdir(), key=lambda path: path.name.endswith(_ANNOUNCES)):
+                os.replace(path, target / path.name)
+        else:
+            os.rename(self._ready, target)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove what is here. Raises: ModelError where that is not allowed."""
+        try:
+            shutil.rmtree(self._folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ModelError(f"{self._folder} cannot be removed: {error.strerror}.") from error
+
+    def _kept_of(self, file: HubFile) -> int:
+        if self.is_whole(file):
+            return file.size_bytes
+        return min(_size(self._parts / _part_name(file)), file.size_bytes)
+
+
+def begun(shelf: Path) -> list[Staging]:
+    """Every download that has left something, by id."""
+    try:
+        names = sorted(path.name for path in (shelf / HIDDEN).iterdir() if path.is_dir())
+    except OSError:  # nothing was ever begun
+        return []
+    return [Staging(shelf, name) for name in names]
+
+
+class Part:
+    """A file that grows, and the digest of what it has. To be used in a `with`."""
+
+    def __init__(self, path: Path, file: HubFile, check: Callable[[], None]) -> None:
+        self._path, self._file, self._check = path, file, check
+
+    def __enter__(self) -> Self:
+        self._open: BinaryIO = self._path.open("a+b")
+        try:
+            self._read_what_is_here()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._open:
+            if kind is None:
+                self._open.flush()
+                os.fsync(self._open.fileno())
+
+    @property
+    def is_whole(self) -> bool:
+        return self.size_bytes >= self._file.size_bytes
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is, to the bit, what the hub says it has."""
+        kind = self._file.digest.partition(":")[0]
+        right = f"{kind}:{self._digest.hexdigest()}" == self._file.digest
+        return right and self.size_bytes == self._file.size_bytes
+
+    def add(self, chunk: bytes) -> None:
+        """More of it. Raises: OSError when the disk does not take it."""
+        self._open.write(chunk)
+        self._digest.update(chunk)
+        self.size_bytes += len(chunk)
+
+    def restart(self) -> None:
+        """Begin from nothing."""
+        self._open.truncate(0)
+        self.size_bytes, self._digest = 0, _digest_of(self._file)
+
+    def _read_what_is_here(self) -> None:
+        self._open.seek(0)
+        self.size_bytes, self._digest = 0, _digest_of(self._file)
+        while chunk := self._open.read(_READ):
+            self._check()
+            self._digest.update(chunk)
+            self.size_bytes += len(chunk)
+        if self.size_bytes > self._file.size_bytes:
+            self.restart()
+
+
+def _digest_of(file: HubFile) -> "hashlib._Hash":
+    """Empty, of the kind that the hub names; git puts a header before a file's bytes."""
+    if file.digest.startswith("sha256:"):
+        return hashlib.sha256()
+    return hashlib.sha1(f"blob {file.size_bytes}\0".encode(), usedforsecurity=False)
+
+
+def _part_name(file: HubFile) -> str:
+    return file.digest.replace(":", "-")
+
+
+def _drop_all_but(folder: Path, names: set[str]) -> None:
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -126,6 +126,8 @@ class DownloadRun:
     def _end(self) -> None:
         try:
             self._after(self)
+        except HavenError as error:
+            log.warning("after a download: %s", error)
         finally:
             self.over.set()
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PATIENT = Limits(connect=10.0, idle=30.0)
 _STILL_WORK = "Models that are on this machine still work."
+_WRONG_KEY = "Invalid credentials in Authorization header"  # as the hub says it
 _GOES_ON = "What is here is kept: start it again, and it goes on."
 
 
@@ -168,6 +169,12 @@ class HubLine:
             )
         if isinstance(error, errors.EntryNotFoundError | errors.RevisionNotFoundError):
             return HubFault(f"{repo} does not have this file any more. Look at {page}.", status)
+        if error.response.headers.get("X-Error-Message") == _WRONG_KEY:
+            return HubFault(
+                f"{self.host} does not accept the access token that is set. Correct HF_TOKEN, or take it "
+                "away, and start Haven again.",
+                status,
+            )
         if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403, 404):
             return HubFault(
                 f"{self.host} has no model {repo}, or shows it to its owners only ({status}).", status

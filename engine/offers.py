@@ -10,12 +10,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import psutil
-
 from engine.backends import provider
 from engine.backends.base import ModelEntry
 from engine.errors import InvalidInput
 from engine.events import ModelOffer
+from engine.memory import free_bytes, too_big
 
 CATALOG = Path(__file__).parent.parent / "models" / "catalog.toml"
 PROVIDERS = ("llamacpp", "transformers")
@@ -33,7 +32,7 @@ def offers(shelf: Path, catalog: Path = CATALOG) -> list[ModelOffer]:
     """Every model of the catalogue, with whether it is here and whether it fits. Raises: InvalidInput."""
     listed = read_catalog(catalog)
     here = {id: provider(id).models(shelf) for id in {offer.provider for offer in listed}}
-    free = psutil.virtual_memory().available
+    free = free_bytes()
     return [
         replace(offer, here=is_here(offer, here[offer.provider]), fits=too_big(offer.memory_bytes, free))
         for offer in listed
@@ -59,13 +58,6 @@ def read_catalog(path: Path) -> list[ModelOffer]:
 def is_here(offer: ModelOffer, entries: Iterable[ModelEntry]) -> bool:
     """Whether one of the models that a provider has is this one, whole."""
     return any(_is_the_same(offer, entry) for entry in entries if not entry.detail.startswith(_BROKEN))
-
-
-def too_big(needed_bytes: int, free_bytes: int) -> str:
-    """Why a model does not fit into memory now; empty when it does."""
-    if needed_bytes <= free_bytes:
-        return ""
-    return f"Needs {needed_bytes / 1e9:.1f} GB of memory; {free_bytes / 1e9:.1f} GB are free."
 
 
 def folder_of(offer: ModelOffer) -> PurePosixPath:

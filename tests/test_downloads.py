@@ -14,8 +14,10 @@ from engine.backends.llamacpp.provider import LlamaCppProvider
 from engine.backends.transformers.provider import TransformersProvider
 from engine.download_run import FULL, STOPPED, WAITS, Speed
 from engine.downloads import Downloads
+from engine.engine import Engine
 from engine.errors import InvalidInput
 from engine.hub import HubLine
+from storage.store import Store
 from tests.fixtures.hub_server import COMMIT, HubStandIn, git_id, sha256
 from tests.fixtures.ollama_server import OllamaStandIn
 from tests.test_offers import ENTRY, FOLDER, TINY
@@ -222,6 +224,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from engine.downloads import Downloads
+from engine.engine import Engine
 shelf, catalog, hub = sys.argv[1:]
 downloads = Downloads(Path(shelf), Path(catalog), hub)
 downloads.start("tiny")
@@ -311,6 +314,15 @@ def test_discard_removes_nothing_that_is_no_download(shop, shelf, id):
     (shelf / "mine" / "model.gguf").write_bytes(b"GGUF")
     shop().discard(id)
     assert files(shelf / "mine") == {"model.gguf": b"GGUF"}
+
+
+def test_the_engine_has_downloads_onto_its_shelf_that_end_with_it(shelf, tmp_path):
+    engine = Engine(Store.open(tmp_path / "data"), shelf)
+    assert engine.downloads.views() == []
+    assert {offer.here for offer in engine.downloads.offers()} == {False}
+    engine.close()
+    with pytest.raises(InvalidInput, match="closing"):
+        engine.downloads.start("smolvlm2-500m-gguf")
 
 
 # several at once
@@ -425,6 +437,11 @@ def test_a_repository_with_pickled_weights_only_is_refused(shop, hub):
         (429, {}, "no more requests now (429)"),
         (500, {}, "failed (500). Try again later."),
         (403, {}, "shows it to its owners only (403)"),
+        (
+            401,
+            {"X-Error-Message": "Invalid credentials in Authorization header"},
+            "does not accept the access",
+        ),
     ],
 )
 def test_a_refusal_has_a_sentence_of_its_own(shop, hub, status, headers, said):

@@ -8,7 +8,7 @@ import pytest
 
 from engine import offers
 from engine.errors import InvalidInput
-from engine.offers import CATALOG, folder_of, read_catalog, too_big
+from engine.offers import CATALOG, folder_of, read_catalog
 
 TINY = Path(__file__).parent / "fixtures" / "tiny_model"
 ENTRY = """
@@ -150,11 +150,6 @@ def test_a_model_in_the_hugging_face_cache_is_here(tmp_path, cache):
 def test_gguf_goes_into_one_folder_and_others_under_their_owner(tmp_path):
     assert str(folder_of(only(tmp_path / "shelf", ENTRY))) == "Tiny-GGUF"
     assert str(folder_of(only(tmp_path / "shelf", FOLDER))) == "lab/tiny"
-
-
-def test_what_does_not_fit_says_what_is_needed_and_what_is_free():
-    assert too_big(7_060_000_000, 5_200_000_000) == "Needs 7.1 GB of memory; 5.2 GB are free."
-    assert too_big(5_200_000_000, 5_200_000_000) == ""
 
 
 def test_an_offer_is_compared_with_the_memory_that_is_free_now(tmp_path):

@@ -96,6 +96,11 @@ class Engine:
 
     # models
 
+    @property
+    def shelf(self) -> Path:
+        """The folder that a person puts models into, and downloads are put into."""
+        return self._shelf
+
     def providers(self) -> list[ProviderStatus]:
         """Every provider, and why one cannot be used here; all are asked side by side."""
         known = [provider(provider_id) for provider_id in PROVIDER_IDS]

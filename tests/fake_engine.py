@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from fake_downloads import FakeDownloads
+
 from engine.backends.base import BackendInfo, ModelEntry
 from engine.errors import InvalidInput, MediaError
 from engine.events import (
@@ -51,6 +53,8 @@ class FakeEngine:
         self.known_jobs: dict[str, JobView] = {}
         self.paths: dict[str, Path] = {}
         self.answers: dict[str, list[FrameView]] = {}
+        self.shelf = folder / "models"
+        self.downloads = FakeDownloads(self._note)
 
     # models
 

@@ -40,6 +40,10 @@ ENDPOINTS = {
     "/session": ["session_id"],
     "/rename_session": ["session_id", "title"],
     "/delete_session": ["session_id"],
+    "/catalog": [],
+    "/download_model": ["offer_id"],
+    "/cancel_download": ["offer_id"],
+    "/pull_model": ["name"],
 }
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from engine.errors import HavenError
 from ui import chat_follow, follow
 from ui.house import House
+from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
 from ui.widgets import ASSETS
 from ui.wording import printable
@@ -37,6 +38,7 @@ def own_routes(house: House) -> APIRouter:
     """The routes, bound to one engine."""
     router = APIRouter()
     engine = house.engine
+    models = ModelsFollow(engine)
 
     @router.get("/haven")
     async def identity() -> dict[str, str]:
@@ -58,6 +60,11 @@ def own_routes(house: House) -> APIRouter:
     async def chat_changes(session: str = "", search: str = "", have: str = "") -> JSONResponse:
         drawn = chat_follow.DrawnChat(session, search, _marks(have))
         found = await quick(chat_follow.changes, engine, drawn)
+        return JSONResponse(found, headers={"cache-control": "no-store"})
+
+    @router.get("/follow/models")
+    async def models_changes(have: str = "") -> JSONResponse:
+        found = await slow(models.changes, _marks(have))
         return JSONResponse(found, headers={"cache-control": "no-store"})
 
     @router.get("/follow/older")

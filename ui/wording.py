@@ -67,6 +67,13 @@ def size(count: int) -> str:
     return f"{amount:.1f} TB"
 
 
+def speed(bytes_per_second: float) -> str:
+    """Of a download: 850 kB/s, 1.3 MB/s, 12 MB/s."""
+    if 1e6 <= bytes_per_second < 9.95e6:
+        return f"{bytes_per_second / 1e6:.1f} MB/s"
+    return f"{size(round(bytes_per_second))}/s"
+
+
 def rate(frames_per_second: float) -> str:
     """4.2 frames/s; a slow model in seconds a frame, since 0.1 frames/s says little."""
     if frames_per_second >= 100:

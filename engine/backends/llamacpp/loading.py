@@ -47,6 +47,7 @@ def load_native(
     native.forget_complaints()
     told = _Told(checked, progress, cancel)
     with ExitStack() as frees:
+        frees.callback(told.close)
         model = _load_weights(checked, options, told)
         frees.callback(lib.llama_model_free, model)
         context, context_length, sequences = _make_context(model, checked, options)
@@ -72,6 +73,10 @@ class _Told:
         self._failure: BaseException | None = None
         self.of_weights = lib.llama_progress_callback(self._callback(0, self._weights))
         self.of_eyes = mtmd.mtmd_progress_callback(self._callback(self._weights, self._eyes))
+
+    def close(self) -> None:
+        """Let go of the callbacks, which hold on to us; native code knows them no more."""
+        del self.of_weights, self.of_eyes
 
     def raise_failure(self) -> None:
         """Raises: Cancelled, or what our own side of the callback raised."""

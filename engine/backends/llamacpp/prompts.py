@@ -35,6 +35,10 @@ class Prompts:
         self._unsafe = any_of([*vocabulary.control_texts(), self._picture_words])
         self._around_picture = lru_cache(maxsize=1024)(self._split_at_picture)
 
+    def close(self) -> None:
+        """Let go of what was kept, which holds on to us. Nothing may be asked afterwards."""
+        del self._around_picture
+
     def of_messages(self, messages: Sequence[Message]) -> list[Unit]:
         """Raises: ModelError when the template refuses them, or there are pictures that are not seen."""
         pictures = [picture for message in messages for picture in message.images]

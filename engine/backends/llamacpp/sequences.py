@@ -45,6 +45,7 @@ class Sequences:
         """Free the batch; the context is freed by whoever made it."""
         lib.llama_set_abort_callback(self._context, lib.ggml_abort_callback(), None)
         lib.llama_batch_free(self._batch)
+        del self._abort  # it holds on to us
 
     def hold(self, sequence: int, units: Sequence[Unit], cancel: CancelToken, afresh: int = 0) -> None:
         """Let the sequence hold `units`, no more and no less; the last `afresh` of them are computed anew.

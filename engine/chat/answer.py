@@ -50,7 +50,8 @@ class Answer:
     ) -> None:
         self.session_id = session_id
         self.cancel = CancelToken()
-        self._slot, self._settings, self._turns, self._keep = slot, settings, turns, keep
+        self._slot, self._settings, self._keep = slot, settings, keep
+        self._turns: Sequence[Turn] = turns
         self._draft = Draft()
         self._kept = time.monotonic()
         self.begun = _uncancellable()  # done with the first words, or with an end without any
@@ -77,6 +78,7 @@ class Answer:
         except Exception as error:
             log.exception("answering")
             self._fail(f"Something in Haven broke: {type(error).__name__}: {error}")
+        self._turns = ()  # pictures are large, and who looks at the answer later needs none of them
         try:
             self._keep(self._draft)
         finally:

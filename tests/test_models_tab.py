@@ -16,7 +16,7 @@ from engine.events import DownloadView, ProviderStatus, Status
 from ui import download_cards, model_cards, models, wording
 from ui.follow import BUSY_MS, IDLE_MS
 from ui.house import House
-from ui.model_cards import Listing
+from ui.model_cards import Listing, Weighed
 from ui.models_follow import ModelsFollow, name_of
 
 EVIL = '<img src=x onerror="alert(1)">'
@@ -25,7 +25,7 @@ BUILTIN = ProviderStatus("builtin", "Built-in (no download)", True, "")
 LLAMA = ProviderStatus("llamacpp", "llama.cpp", True, "")
 OLLAMA = ProviderStatus("ollama", "Ollama", True, "")
 GONE = ProviderStatus("ollama", "Ollama", False, "No Ollama server answers. Start it.")
-FACTS = ModelEntry("scene-facts", "builtin", True, 0)
+FACTS = Weighed(ModelEntry("scene-facts", "builtin", True, 0))
 STATUS = Status("ready", "builtin", "scene-facts", True, 0, 1, (), "")
 GETTING = DownloadView(
     "small-sees", "downloading", 412_400_000, 1_900_000_000, 12_300_000.0, 121.0, "Fetching"
@@ -91,11 +91,20 @@ def test_it_is_not_said_before_every_provider_has_answered():
 
 def test_a_model_says_what_it_is_how_large_and_where():
     entry = ModelEntry("qwen", "llamacpp", True, 1_900_000_000, "/shelf/qwen.gguf")
-    drawn = model_cards.here([Listing(LLAMA, [entry])], STATUS, "/shelf")
-    assert "Sees pictures · 1.9 GB" in drawn
+    drawn = model_cards.here([Listing(LLAMA, [Weighed(entry, 2_500_000_000)])], STATUS, "/shelf")
+    assert "Sees pictures · 1.9 GB · Fits<" in drawn
     assert ">/shelf/qwen.gguf<" in drawn
     assert 'data-act="load" data-job="llamacpp/qwen" aria-label="Load qwen"' in drawn
-    assert "Text only" in model_cards.here([Listing(LLAMA, [replace(entry, vision=False)])], STATUS, "/shelf")
+    blind = Weighed(replace(entry, vision=False))
+    assert "Text only · 1.9 GB<" in model_cards.here([Listing(LLAMA, [blind])], STATUS, "/shelf")
+
+
+def test_a_model_that_does_not_fit_says_so_and_can_be_tried():
+    entry = ModelEntry("qwen", "llamacpp", True, 1_900_000_000, "/shelf/qwen.gguf")
+    drawn = model_cards.here([Listing(LLAMA, [Weighed(entry, 2_500_000_000, LARGE.fits)])], STATUS, "/shelf")
+    assert LARGE.fits in drawn
+    assert acts(drawn) == ["load"]
+    assert "disabled" not in drawn
 
 
 def test_the_model_that_serves_is_marked_and_cannot_be_loaded_again():
@@ -116,7 +125,7 @@ def test_the_model_that_serves_is_marked_and_cannot_be_loaded_again():
     ],
 )
 def test_what_cannot_be_loaded_says_why(entry, provider, reason):
-    drawn = model_cards.here([Listing(provider, [entry])], STATUS, "/shelf")
+    drawn = model_cards.here([Listing(provider, [Weighed(entry)])], STATUS, "/shelf")
     assert reason in drawn
     assert '" disabled title="It cannot be loaded' in drawn
 
@@ -254,7 +263,7 @@ def test_nothing_that_came_from_outside_becomes_markup():
         offers(evil),
         offers(replace(evil, here=True), names={EVIL: EVIL}),
         *(offers(evil, views=[replace(view, state=state)]) for state in ("downloading", "failed", "partial")),
-        model_cards.here([Listing(provider, [entry])], STATUS, EVIL),
+        model_cards.here([Listing(provider, [Weighed(entry, 5, EVIL)])], STATUS, EVIL),
         model_cards.here([Listing(replace(provider, available=True), trouble=EVIL)], STATUS, EVIL),
         download_cards.pulls(provider, {f"ollama:{EVIL}": replace(view, id=f"ollama:{EVIL}")}),
     ]

@@ -18,11 +18,20 @@ _IN_USE = '<span class="in-use"><i class="dot"></i>In use</span>'
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """A model that is here, and whether it fits into memory."""
+
+    entry: ModelEntry
+    memory_bytes: int = 0  # that it takes, about; 0: it is in a server's memory, or needs none to speak of
+    fits: str = ""  # empty when it fits, else a sentence why not
+
+
+@dataclass(frozen=True)
 class Listing:
     """What one provider has on this machine."""
 
     provider: ProviderStatus
-    models: Sequence[ModelEntry] = ()
+    models: Sequence[Weighed] = ()
     known: bool = True  # False: it has not answered yet
     trouble: str = ""  # why it could not be asked
 
@@ -68,25 +77,33 @@ def _group(listing: Listing, status: Status) -> str:
     if not reason and not listing.models:
         reason = "No model yet." if listing.known else "Looking…"
     said = f'<p class="quiet">{escape(reason)}</p>' if reason else ""
-    rows = "".join(_model(entry, provider, status) for entry in listing.models)
+    rows = "".join(_model(model, provider, status) for model in listing.models)
     return (
         f'<section class="model-group" aria-label="{escape(provider.label)}">'
         f"<h3>{escape(provider.label)}</h3>{said}{f'<ul>{rows}</ul>' if rows else ''}</section>"
     )
 
 
-def _model(entry: ModelEntry, provider: ProviderStatus, status: Status) -> str:
+def _model(model: Weighed, provider: ProviderStatus, status: Status) -> str:
+    entry = model.entry
     broken = entry.detail.startswith(_BROKEN)
     name, where = escape(entry.name), escape(entry.detail)
+    used = _serves(status, entry.provider, entry.name)
+    known = model.memory_bytes and not broken and not used
     facts = ["Sees pictures" if entry.vision else "Text only"]
     facts += [wording.size(entry.size_bytes)] if entry.size_bytes else []
+    facts += ["Fits"] if known and not model.fits else []
+    fits = (
+        f'<span class="fits no"><i class="dot"></i>{escape(model.fits)}</span>'
+        if known and model.fits
+        else ""
+    )
     kind = '"trouble"' if broken else f'"model-where" title="{where}"'
     detail = f"<span class={kind}>{where}</span>" if where else ""
-    used = _serves(status, entry.provider, entry.name)
     act = _IN_USE if used else _load(entry.provider, entry.name, entry.name, broken or not provider.available)
     return (
         f'<li class="model"><span class="model-text"><b title="{name}">{name}</b>'
-        f'<span class="model-facts">{" · ".join(facts)}</span>{detail}</span>'
+        f'<span class="model-facts">{" · ".join(facts)}</span>{fits}{detail}</span>'
         f'<span class="model-acts">{act}</span></li>'
     )
 

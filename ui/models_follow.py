@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from engine.backends.base import ModelEntry
 from engine.backends.remote.reach import Reach
 from engine.events import DownloadView, ModelOffer, ProviderStatus
+from engine.memory import free_bytes, needed_bytes, too_big
 from engine.offers import is_here
 from ui import download_cards, model_cards
 from ui.follow import BUSY_MS, IDLE_MS, differing
 from ui.handling import explain, notice
-from ui.model_cards import Listing
+from ui.model_cards import Listing, Weighed
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -64,7 +65,7 @@ class ModelsFollow:
     ) -> dict[str, str]:
         status = self._engine.status()
         labels = {listing.provider.id: listing.provider.label for listing in listings}
-        entries = [entry for listing in listings for entry in listing.models]
+        entries = [model.entry for listing in listings for model in listing.models]
         names = {offer.id: name_of(offer, entries) for offer in offers.items}
         ollama = next((one.provider for one in listings if one.provider.id == "ollama"), None)
         return {
@@ -75,7 +76,12 @@ class ModelsFollow:
         }
 
     def _lists(self, providers: Sequence[ProviderStatus]) -> dict[str, Callable[[], Sequence[Any]]]:
-        return {provider.id: partial(self._engine.models, provider.id) for provider in providers}
+        return {provider.id: partial(self._weighed, provider.id) for provider in providers}
+
+    def _weighed(self, provider_id: str) -> list[Weighed]:
+        free = free_bytes()
+        needs = {entry: needed_bytes(entry) for entry in self._engine.models(provider_id)}
+        return [Weighed(entry, needed, too_big(needed, free)) for entry, needed in needs.items()]
 
     def _look(
         self, calls: Mapping[str, Callable[[], Sequence[Any]]], arrived: Sequence[str]

@@ -6,6 +6,8 @@ be left while it waits. Knows nothing of folders, and writes nothing.
 """
 
 import socket
+import struct
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 PATIENT = Limits(connect=10.0, idle=30.0)
 _STILL_WORK = "Models that are on this machine still work."
+_NO_FAREWELL = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # on, for no time
 _WRONG_KEY = "Invalid credentials in Authorization header"  # as the hub says it
 _GOES_ON = "What is here is kept: start it again, and it goes on."
 
@@ -199,5 +202,7 @@ def _listing(told: Mapping[str, Any]) -> Listing:
 
 
 def _shut(each: socket.socket) -> None:
+    """Wake whoever waits on it; closing it then resets the line, which a server notices that is sending."""
     with suppress(OSError):  # it is closed already
+        socket.socket.setsockopt(each, socket.SOL_SOCKET, socket.SO_LINGER, _NO_FAREWELL)
         socket.socket.shutdown(each, socket.SHUT_RDWR)  # past TLS, whose farewell would wait for an answer

@@ -198,6 +198,17 @@ def test_cancel_closes_the_connection_at_once_and_keeps_what_is_here(shop, hub, 
     assert loadable(LlamaCppProvider, shelf) == []
 
 
+def test_a_server_that_is_sending_is_cut_off_as_well(shop, hub):
+    hub.repos["lab/Tiny-GGUF"]["tiny.gguf"] = WEIGHTS * 40  # more than any buffer on the way holds
+    downloads = shop()
+    downloads.start("tiny")
+    until(lambda: hub.sent["tiny.gguf"] > len(WEIGHTS), "some of it")
+    downloads.cancel("tiny")
+    assert hub.store.left.wait(SOON)
+    assert ended(downloads).state == "partial"
+    assert hub.sent["tiny.gguf"] < len(WEIGHTS) * 40
+
+
 def test_the_next_start_asks_for_the_rest_only(shop, hub, shelf):
     downloads = shop()
     begun(downloads, hub)

@@ -204,6 +204,15 @@ def test_discarding_asks_once():
     assert 'data-act="discard" data-job="small-sees" data-sure=\'Really discard?\'' in drawn
 
 
+def test_half_a_model_that_is_not_offered_any_more_can_be_thrown_away():
+    half = replace(GETTING, id="old-model", state="partial")
+    drawn = offers(SMALL, views=[half, replace(half, id="ollama:llava")])
+    assert "not offered any more" in drawn
+    assert acts(drawn) == ["download", "discard"]
+    assert acts(offers(views=[replace(half, state="downloading")])) == ["stop"]
+    assert acts(offers(views=[replace(half, state="completed")])) == []
+
+
 def test_an_offer_that_is_here_can_be_loaded_by_the_name_that_it_has_here():
     there = replace(SMALL, here=True)
     drawn = offers(there, names={"small-sees": "tiny"})
@@ -262,6 +271,7 @@ def test_nothing_that_came_from_outside_becomes_markup():
     drawn = [
         offers(evil),
         offers(replace(evil, here=True), names={EVIL: EVIL}),
+        offers(views=[replace(view, state="partial")]),
         *(offers(evil, views=[replace(view, state=state)]) for state in ("downloading", "failed", "partial")),
         model_cards.here([Listing(provider, [Weighed(entry, 5, EVIL)])], STATUS, EVIL),
         model_cards.here([Listing(replace(provider, available=True), trouble=EVIL)], STATUS, EVIL),

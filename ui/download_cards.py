@@ -30,7 +30,7 @@ def acts(view: DownloadView, again: str, subject: str, label: str) -> str:
     if view.state in MOVING:
         return button("stop", view.id, "Cancel", label)
     words = "Try again" if view.state == "failed" else "Go on"
-    return button(again, subject, words, label) + button("discard", view.id, "Discard", label, _SURE)
+    return button(again, subject, words, label) + _discard(view, label)
 
 
 def pulls(server: ProviderStatus | None, downloads: Mapping[str, DownloadView]) -> str:
@@ -49,6 +49,12 @@ def pulls(server: ProviderStatus | None, downloads: Mapping[str, DownloadView]) 
     )
 
 
+def left_over(view: DownloadView) -> str:
+    """A row for what there is of a model that is not offered any more; it can only be thrown away."""
+    buttons = button("stop", view.id, "Cancel", view.id) if view.state in MOVING else _discard(view, view.id)
+    return _row(view.id, "not offered any more", progress(view, view.id), buttons)
+
+
 def button(act: str, subject: str, words: str, label: str, more: str = "") -> str:
     """A small button that does `act` with `subject`; `label` says to which row it belongs."""
     return (
@@ -63,11 +69,19 @@ def _pull(view: DownloadView) -> str:
         state, buttons = f"<span>{escape(view.message) or 'It is on this machine now.'}</span>", ""
     else:
         state, buttons = progress(view, name), acts(view, "pull", name, name)
+    return _row(name, "Ollama", state, buttons, f' data-pulls="{escape(name)}"')
+
+
+def _row(name: str, kind: str, state: str, buttons: str, more: str = "") -> str:
     return (
-        f'<li class="offer" data-pulls="{escape(name)}"><div class="offer-head"><b>{escape(name)}</b>'
-        f'<span class="offer-kind">Ollama</span></div><div class="offer-state">{state}</div>'
+        f'<li class="offer"{more}><div class="offer-head"><b>{escape(name)}</b>'
+        f'<span class="offer-kind">{kind}</span></div><div class="offer-state">{state}</div>'
         f'<div class="offer-acts">{buttons}</div></li>'
     )
+
+
+def _discard(view: DownloadView, label: str) -> str:
+    return button("discard", view.id, "Discard", label, _SURE)
 
 
 def _amount(view: DownloadView, share: float | None) -> str:

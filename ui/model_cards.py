@@ -10,7 +10,7 @@ from html import escape
 from engine.backends.base import ModelEntry
 from engine.events import DownloadView, ModelOffer, ProviderStatus, Status
 from ui import download_cards, wording
-from ui.download_cards import button
+from ui.download_cards import PULLED, button
 
 LOOKING = '<p class="quiet">Looking…</p>'
 _BROKEN = "Cannot be loaded."  # begins the detail of an entry that is here and of no use
@@ -57,10 +57,13 @@ def offers(
 
     `labels` are those of the providers by id; `names` are those by which offers that are here are loaded.
     """
-    rows = (
+    rows = [
         _offer(offer, downloads.get(offer.id), labels.get(offer.provider, offer.provider), names, status)
         for offer in offered
-    )
+    ]
+    known = {offer.id for offer in offered}
+    others = (view for key, view in downloads.items() if key not in known and not key.startswith(PULLED))
+    rows += [download_cards.left_over(view) for view in others if view.state != "completed"]
     return f'<ul class="offers">{"".join(rows)}</ul>'
 
 

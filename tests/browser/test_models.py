@@ -12,6 +12,7 @@ from tests.fixtures.ollama_server import OllamaStandIn
 
 pytestmark = pytest.mark.browser
 
+LOADING_MS = 120_000  # the library is imported for the first time
 SEES = "SmolVLM2 256M"
 MODEL = "SmolVLM2-256M-Video-Instruct-Q8_0.gguf"
 REPO = "ggml-org/SmolVLM2-256M-Video-Instruct-GGUF"
@@ -100,14 +101,15 @@ def test_a_download_is_followed_stopped_gone_on_with_and_loaded(models, open_pag
     press(offer(other), "Cancel")
     models.bring_to_front()
     expect(row.locator("button", has_text="Go on")).to_be_visible()
-    kept = int(bar.get_attribute("aria-valuenow"))
-    assert kept > 0
+    assert int(bar.get_attribute("aria-valuenow")) > 0
+    assert hub.ranges() == []
     hub.hang_after.clear()
     press(row, "Go on")
     expect(row).to_contain_text("On this machine")
+    assert len(hub.ranges()) == 1
     expect(models.locator(".models-here")).to_contain_text(MODEL.removesuffix(".gguf"))
     press(row, "Load")
-    expect(row).to_contain_text("In use")
+    expect(row).to_contain_text("In use", timeout=LOADING_MS)
     expect(models.locator("#haven-chip")).to_contain_text("Ready · sees pictures")
     expect(models.get_by_label("Provider")).to_have_value("llama.cpp")
     assert scripts.predict(api_name="/status")["provider"] == "llamacpp"
@@ -167,6 +169,16 @@ def test_who_uses_the_keyboard_stays_in_the_row_while_its_buttons_change(models,
     expect(row.locator("button").first).to_be_focused()
     expect(row.locator("button").first).to_have_text(re.compile("^(Go on|Download)$"))
     hub.gate.set()
+
+
+def test_what_goes_wrong_is_in_sight_on_a_phone(open_page):
+    page = to_models(open_page(390, 844))
+    last = page.locator('[data-act="download"]').last
+    last.scroll_into_view_if_needed()
+    last.evaluate("(button) => { button.dataset.job = 'nothing'; button.click(); }")
+    said = page.locator("#haven-models-said [role=alert]")
+    expect(said).to_contain_text("There is no model 'nothing'")
+    expect(said).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("width", [390, 1280, 2560])

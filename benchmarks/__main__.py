@@ -9,7 +9,7 @@ import sys
 
 from benchmarks.record import machine_line
 
-NAMES = ("startup", "sampling", "throughput", "cancel", "kill", "memory", "llamacpp")
+NAMES = ("startup", "sampling", "throughput", "cancel", "kill", "memory", "llamacpp", "switching")
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from engine.errors import ModelError, OutOfSpace
 from engine.events import ModelOffer
 from engine.hub import HubFault, HubFile, HubLine, Listing
 from engine.offers import FETCHED, folder_of
-from engine.staging import Part, Staging
+from engine.staging import Part, Staging, is_the_same
 
 Tell = Callable[[int, int, str], None]  # bytes that are here, bytes in all, what is being done
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the next try where a line broke off without a new byte
@@ -42,16 +42,22 @@ class Fetch:
         """
         self.tell(*self._staging.known(), f"Asking {self.line.host} about {self.offer.label}.")
         listing = self._asked()
-        files = wanted_files(self.offer, listing)
+        wanted = wanted_files(self.offer, listing)
+        target = self.shelf / folder_of(self.offer)
+        files = [file for file in wanted if not self._is_there(target / file.name, file)]
         self._staging.begin(files)
         self._refuse_a_full_disk(files)
         for number, file in enumerate(files, 1):
-            said = f"Fetching {file.name} ({number} of {len(files)})."
             if not self._staging.is_whole(file):
-                self._fetch(listing.commit, file, files, said)
-        target = self.shelf / folder_of(self.offer)
+                self._fetch(listing.commit, file, files, f"Fetching {file.name} ({number} of {len(files)}).")
         self._staging.finish(target)
+        whole = sum(file.size_bytes for file in wanted)
+        self.tell(whole, whole, f"{self.offer.label} is whole.")
         return target
+
+    def _is_there(self, path: Path, file: HubFile) -> bool:
+        """Whether the shelf has it already; a large file takes some seconds to compare."""
+        return is_the_same(path, file, self.cancel.raise_if_cancelled)
 
     @property
     def _staging(self) -> Staging:

@@ -18,7 +18,7 @@ from engine.errors import ModelError
 from engine.hub import HubFile
 
 HIDDEN = ".downloads"
-_READ = 1 << 20  # bytes at a time
+_AT_ONCE = 1 << 20  # bytes that are read
 _ANNOUNCES = ("config.json", ".gguf")  # a file like that makes a folder a model: it is put there last
 
 
@@ -136,13 +136,12 @@ class Part:
     @property
     def is_sound(self) -> bool:
         """Whether it is, to the bit, what the hub says it has."""
-        kind = self._file.digest.partition(":")[0]
-        right = f"{kind}:{self._digest.hexdigest()}" == self._file.digest
-        return right and self.size_bytes == self._file.size_bytes
+        return self.size_bytes == self._file.size_bytes and _says(self._digest, self._file)
 
     def add(self, chunk: bytes) -> None:
-        """More of it. Raises: OSError when the disk does not take it."""
+        """More of it, safe from a kill of the process. Raises: OSError when the disk does not take it."""
         self._open.write(chunk)
+        self._open.flush()
         self._digest.update(chunk)
         self.size_bytes += len(chunk)
 
@@ -153,13 +152,32 @@ class Part:
 
     def _read_what_is_here(self) -> None:
         self._open.seek(0)
-        self.size_bytes, self._digest = 0, _digest_of(self._file)
-        while chunk := self._open.read(_READ):
-            self._check()
-            self._digest.update(chunk)
-            self.size_bytes += len(chunk)
+        self._digest, self.size_bytes = _read(self._open, self._file, self._check)
         if self.size_bytes > self._file.size_bytes:
             self.restart()
+
+
+def is_the_same(path: Path, file: HubFile, check: Callable[[], None]) -> bool:
+    """Whether what lies at `path` is, to the bit, what the hub has; `check` is called while it is read."""
+    if _size(path) != file.size_bytes:
+        return False
+    with path.open("rb") as there:
+        return _says(_read(there, file, check)[0], file)
+
+
+def _read(source: BinaryIO, file: HubFile, check: Callable[[], None]) -> tuple["hashlib._Hash", int]:
+    """The digest of the rest of an open file, and how many bytes that was."""
+    digest, size = _digest_of(file), 0
+    while chunk := source.read(_AT_ONCE):
+        check()
+        digest.update(chunk)
+        size += len(chunk)
+    return digest, size
+
+
+def _says(digest: "hashlib._Hash", file: HubFile) -> bool:
+    kind = file.digest.partition(":")[0]
+    return f"{kind}:{digest.hexdigest()}" == file.digest
 
 
 def _digest_of(file: HubFile) -> "hashlib._Hash":

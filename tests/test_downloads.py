@@ -148,7 +148,18 @@ def test_nothing_is_left_in_the_staging_folder(shop, shelf):
     assert list((shelf / ".downloads").iterdir()) == []
 
 
-def test_a_second_download_of_what_is_here_fetches_what_the_hub_has_anew(shop, hub, shelf):
+def test_what_lies_on_the_shelf_already_is_not_fetched_again(shop, hub, shelf):
+    (shelf / "Tiny-GGUF").mkdir()
+    (shelf / "Tiny-GGUF" / "tiny.gguf").write_bytes(WEIGHTS)
+    done = got(shop())
+    assert (done.state, done.done_bytes) == ("completed", len(WEIGHTS) + len(EYES))
+    assert dict(hub.sent) == {"mmproj-tiny.gguf": len(EYES)}
+    assert loadable(LlamaCppProvider, shelf) == ["Tiny-GGUF/tiny"]
+    assert got(shop()).state == "completed"
+    assert dict(hub.sent) == {"mmproj-tiny.gguf": len(EYES)}
+
+
+def test_a_second_download_fetches_what_the_hub_has_anew(shop, hub, shelf):
     downloads = shop()
     got(downloads)
     hub.repos["lab/Tiny-GGUF"]["tiny.gguf"] = WEIGHTS[::-1]
@@ -235,7 +246,6 @@ KILLED = """
 import sys
 from pathlib import Path
 from engine.downloads import Downloads
-from engine.engine import Engine
 shelf, catalog, hub = sys.argv[1:]
 downloads = Downloads(Path(shelf), Path(catalog), hub)
 downloads.start("tiny")

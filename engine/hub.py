@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from engine.backends.remote.lines import Limits, is_loopback
+from engine.backends.remote.lines import Limits, checked_url, is_loopback
 from engine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -59,12 +59,15 @@ class HubLine:
     """Used by one thread at a time; `hang_up` by any. Every verb raises HubFault."""
 
     def __init__(self, endpoint: str = "", limits: Limits = PATIENT) -> None:
-        """`endpoint` is the hub's address; empty: the one that `HF_ENDPOINT` names, else huggingface.co."""
+        """`endpoint` is the hub's address; empty: the one that `HF_ENDPOINT` names, else huggingface.co.
+
+        Raises: InvalidInput for an address that is none.
+        """
         import httpx2
         from huggingface_hub import constants
 
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
-        self.host = urlsplit(self.endpoint).netloc
+        self.host = checked_url(self.endpoint, "HF_ENDPOINT", "https://huggingface.co").netloc
         self._sockets: list[socket.socket] = []
         self._hung_up = False
         self._client = httpx2.Client(
@@ -178,7 +181,8 @@ class HubLine:
                 "away, and start Haven again.",
                 status,
             )
-        if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403, 404):
+        elsewhere = error.response.url.netloc.decode() != self.host  # where the bytes are; it knows no names
+        if status in (401, 403, 404) and not elsewhere:
             return HubFault(
                 f"{self.host} has no model {repo}, or shows it to its owners only ({status}).", status
             )
@@ -187,7 +191,9 @@ class HubLine:
             asks = f" and asks to wait {wait} s" if wait.isdigit() else ""
             return HubFault(f"{self.host} takes no more requests now{asks} (429). {_GOES_ON}", status)
         return HubFault(
-            f"{self.host} failed ({status}). Try again later. {_GOES_ON}", status, again=status >= 500
+            f"{self.host} failed ({status}). Try again later. {_GOES_ON}",
+            status,
+            again=status >= 500 or elsewhere,
         )
 
 

@@ -287,6 +287,12 @@ def test_a_line_that_breaks_off_without_a_new_byte_is_given_up_and_says_so(shop,
     assert failed.done_bytes == 100_000 + len(EYES)
 
 
+def test_a_store_that_refuses_once_is_asked_again_by_way_of_the_hub(shop, hub):
+    hub.store_refuses = [403, 500]
+    assert got(shop()).state == "completed"
+    assert hub.sent["tiny.gguf"] == len(WEIGHTS)
+
+
 def test_a_server_without_ranges_sends_it_all_again(shop, hub, shelf):
     downloads = shop()
     begun(downloads, hub)
@@ -422,6 +428,11 @@ def test_no_network_says_so_and_that_what_is_here_still_works(shop):
 
 def test_a_name_that_cannot_be_looked_up_is_no_network(shop):
     assert "no connection to hub.invalid" in failure(shop(endpoint="http://hub.invalid"))
+
+
+@pytest.mark.parametrize("endpoint", ["hub", "ftp://hub", "http://", "http://[::1"])
+def test_an_address_that_is_none_is_said(shop, endpoint):
+    assert "HF_ENDPOINT is no address of a server" in failure(shop(endpoint=endpoint))
 
 
 def test_offline_by_wish_asks_nobody(shop, hub, monkeypatch):

@@ -1,5 +1,6 @@
 """Starting and stopping Haven as a person does: flags, a taken port, a folder in use, signals."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -204,6 +205,27 @@ def test_a_second_signal_ends_it_at_once_while_closing_hangs(tmp_path, number):
             assert process.wait(PATIENCE) == -number
         finally:
             process.kill()
+
+
+def test_small_answers_are_not_held_back():
+    """Without TCP_NODELAY the body of an answer waits 40 ms for its header to be acknowledged."""
+
+    async def connected() -> int:
+        accepted = asyncio.get_running_loop().create_future()
+
+        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            client = writer.get_extra_info("socket")
+            accepted.set_result(client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(answer, sock=haven_app._bound("127.0.0.1", 0)) as server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            found = await accepted
+            writer.close()
+            await writer.wait_closed()
+        return found
+
+    assert asyncio.run(connected())
 
 
 def test_importing_it_does_nothing():

@@ -6,8 +6,8 @@ from ui import api, bar, chat, chat_api, jobs, models, models_api, video, video_
 from ui.house import House
 
 # Seconds between two looks of Gradio's queue for something to do. It looks every millisecond otherwise, which
-# takes 8 % of a core from an idle machine, and from a model at work.
-QUEUE_REST = 0.02
+# takes 8 % of a core from an idle machine, and from a model at work; a question waits for a whole rest.
+QUEUE_REST = 0.005
 
 
 def build_page(house: House) -> gr.Blocks:

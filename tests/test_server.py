@@ -1,6 +1,7 @@
 """Who may come in, and what never goes out: real requests to a real server on this machine."""
 
 import asyncio
+import errno
 import http.client
 import json
 import socket
@@ -14,6 +15,7 @@ from serving import served
 
 from engine.video.request import AnalysisRequest
 from ui.first_paint import FirstPaint
+from ui.guards import RoomForUploads
 
 SECRET = "the-secret-of-this-machine"
 FORGED = "gradio.FileData"
@@ -77,7 +79,9 @@ def test_a_page_without_a_head_is_not_sent_as_if_it_were_whole():
 
 
 @pytest.mark.parametrize("path", ["/", "/haven", "/follow", "/config", "/gradio_api/info", "/theme.css"])
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.7:7860", "", "[::2]"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.7:7860", "", "[::2]", "evil@127.0.0.1"]
+)
 def test_a_foreign_host_is_refused(http_client, path, host):
     assert http_client.get(path, headers={"host": host}).status_code == 400
 
@@ -161,6 +165,16 @@ def test_no_file_reference_makes_the_server_ask_outside(http_client, looked_up, 
         if key == "path":
             assert "Haven fetches nothing from outside" in said
     assert "films.example" not in looked_up
+
+
+def test_an_upload_to_a_full_disk_is_answered_with_a_sentence():
+    status, text = _through_room_for_uploads(OSError(errno.ENOSPC, "No space left on device"))
+    assert status == 507 and b"disk is full" in text
+
+
+def test_any_other_fault_of_a_request_is_not_taken_for_a_full_disk():
+    with pytest.raises(PermissionError):
+        _through_room_for_uploads(PermissionError(errno.EACCES, "Permission denied"))
 
 
 def _endpoints(http_client):
@@ -343,3 +357,18 @@ def _first_paint(page: bytes, status: int = 200) -> bytes:
     scope = {"type": "http", "path": "/", "method": "GET", "headers": []}
     asyncio.run(FirstPaint(app)(scope, None, send))
     return sent[-1]["body"]
+
+
+def _through_room_for_uploads(error: OSError) -> tuple[int, bytes]:
+    """Status and body of a request whose handling fails with `error`."""
+    sent: list[dict] = []
+
+    async def app(scope, receive, send):
+        raise error
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/gradio_api/upload", "method": "POST", "headers": []}
+    asyncio.run(RoomForUploads(app)(scope, None, send))
+    return sent[0]["status"], sent[-1]["body"]

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from ui.first_paint import FirstPaint
-from ui.guards import OnlyOwnHosts, OnlyOwnOrigin, SecurityHeaders
+from ui.guards import OnlyOwnHosts, OnlyOwnOrigin, RoomForUploads, SecurityHeaders
 from ui.house import House
 from ui.no_downloads import forbid_downloads
 from ui.page import build_page
@@ -38,6 +38,7 @@ def application(engine: "Engine", data_folder: Path) -> FastAPI:
     app.include_router(own_routes(house))
     # The last one added is the first one asked.
     app.add_middleware(FirstPaint)
+    app.add_middleware(RoomForUploads)
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.add_middleware(OnlyOwnOrigin)
     app.add_middleware(OnlyOwnHosts)

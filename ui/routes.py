@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, JSONResponse, Response
 
-from engine.errors import HavenError
+from engine.errors import HavenError, OutOfSpace
 from ui import chat_follow, follow
 from ui.house import House
 from ui.models_follow import ModelsFollow
@@ -127,6 +127,8 @@ def _thumbnail(engine: Any, job_id: str, time_us: int) -> Path:
 async def _or_404(call: Any, *args: Any) -> Any:
     try:
         return await slow(call, *args)
+    except OutOfSpace as error:
+        raise HTTPException(507, str(error)) from None
     except HavenError as error:
         raise HTTPException(404, str(error)) from None
 

@@ -6,12 +6,12 @@ A commit waits for the disk longer than a quick model looks at a picture. Knows 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import ParamSpec, Self
+from typing import Generic, ParamSpec, Self
 
 _Asked = ParamSpec("_Asked")
 
 
-class Keeping:
+class Keeping(Generic[_Asked]):
     """Calls `keep` behind the caller's back. Leaving the context waits for the last call."""
 
     def __init__(self, keep: Callable[_Asked, None]) -> None:

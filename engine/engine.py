@@ -218,6 +218,10 @@ class Engine:
         """What a video file is. Raises: MediaError or InvalidInput, naming the file and what to do."""
         return probe(Path(path).expanduser())
 
+    def expect_upload(self, path: Path) -> None:
+        """Read an upload that may be analysed soon, in the background: a job about it begins at once then."""
+        self._jobs.expect_upload(path)
+
     def plan(self, request: AnalysisRequest) -> AnalysisPlan:
         """What an analysis would cost. Raises: as `open_video`."""
         info = self.open_video(request.video)
@@ -248,7 +252,7 @@ class Engine:
     def jobs(self, status: str = "", limit: int = 50) -> list[JobView]:
         """The newest first; `status` empty means all. Raises: InvalidInput."""
         if status and status not in get_args(JobStatus):
-            raise InvalidInput(f"There is no status {status!r}. There are: {', '.join(get_args(JobStatus))}.")
+            raise InvalidInput(f"There is no status {status!r}. A job is {', '.join(get_args(JobStatus))}.")
         limit = whole("limit", limit, 1, 10_000)
         return [self._jobs.view(job) for job in self._store.jobs(status=status, limit=limit)]
 

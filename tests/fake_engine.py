@@ -141,6 +141,9 @@ class FakeEngine:
             raise MediaError(f"There is no file {path}.")
         return VideoInfo(Path(path), round(SECONDS * 1e6), 640, 360, "h264", Fraction(25), 0)
 
+    def expect_upload(self, path: Path) -> None:
+        self._note("expect_upload", str(path))
+
     def plan(self, request: AnalysisRequest) -> AnalysisPlan:
         self._note("plan", request)
         return AnalysisPlan(FRAMES, 2.0, None, 0)

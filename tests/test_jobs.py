@@ -14,7 +14,7 @@ from fixtures.videos import constant, numbered_video
 from engine.backends.base import Frame, LoadPlan
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError
-from engine.jobs import JobRunner, worker
+from engine.jobs import JobRunner, videos, worker
 from engine.jobs.run import identity
 from engine.jobs.views import job_spans
 from engine.slot import Candidate, Slot
@@ -393,6 +393,20 @@ def test_an_upload_is_kept_under_its_hash_and_goes_with_its_last_job(house, clip
     assert kept[0].is_file()
     house.runner.delete(jobs[1])
     assert not kept[0].exists()
+
+
+def test_an_upload_is_read_before_anybody_asks_about_it(house, clip, tmp_path, monkeypatch):
+    upload = Path(shutil.copy2(clip, tmp_path / "upload.mp4"))
+    house.runner.expect_upload(upload)
+    house.runner._uploads.submit(lambda: None).result(WAIT)  # behind the hash of the file
+    monkeypatch.setattr(videos, "hashlib", None)  # a second reading would fail
+    house.wait_for(house.submit(upload, uploaded=True), "completed")
+
+
+def test_an_upload_that_is_gone_before_it_is_read_harms_nothing(house, clip, tmp_path):
+    house.runner.expect_upload(tmp_path / "gone.mp4")
+    upload = Path(shutil.copy2(clip, tmp_path / "upload.mp4"))
+    house.wait_for(house.submit(upload, uploaded=True), "completed")
 
 
 def test_an_upload_that_is_analysed_again_from_where_it_is_kept_goes_with_its_last_job_too(

@@ -104,6 +104,8 @@ def stage_of_upload(house: House, path: str, name: str) -> Staged:
 def stage_of(house: House, opened: Opened) -> Staged:
     """Open a video and give it a token. Raises: InvalidInput, MediaError when it cannot be read."""
     info = house.engine.open_video(opened.path)
+    if opened.uploaded:
+        house.engine.expect_upload(opened.path)
     token = house.opened.add(opened)
     seconds = info.duration_us / 1e6
     parts = [wording.length(seconds) if seconds else "", f"{info.width} × {info.height}", info.codec.upper()]

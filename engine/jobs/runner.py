@@ -4,6 +4,7 @@ Who works on a job, and when, is the worker's business; what becomes of files is
 nothing of frames or models.
 """
 
+import logging
 import threading
 import time
 import uuid
@@ -22,9 +23,12 @@ from engine.jobs.worker import ALL, Worker
 from engine.slot import Slot
 from engine.video.frames import VideoInfo, effective_interval, sample_count
 from engine.video.request import AnalysisRequest
+from storage.errors import StorageError
 from storage.records import FrameRecord, JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
+
+log = logging.getLogger(__name__)
 
 
 class JobRunner:
@@ -38,6 +42,7 @@ class JobRunner:
         self._files = threading.Lock()  # no upload is removed while a job about it is made
         self._closing = CancelToken()
         self._hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="haven-hash")
+        self._uploads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="haven-upload")
 
     def start(self) -> None:
         """Mark what a dead process left running, and begin with what is queued."""
@@ -49,6 +54,7 @@ class JobRunner:
         self._closing.cancel("shutdown")
         self._worker.close()
         self._hashing.shutdown(wait=True, cancel_futures=True)
+        self._uploads.shutdown(wait=True, cancel_futures=True)
 
     # what people do with jobs
 
@@ -59,7 +65,7 @@ class JobRunner:
         """
         path, sha256 = request.video.resolve(), ""
         if request.uploaded:
-            sha256 = videos.sha256_of(path, self._store, self._closing)
+            sha256 = self._uploads.submit(videos.sha256_of, path, self._store, self._closing).result()
         with self._files, self._worker.held():
             if request.uploaded:
                 path = videos.keep_upload(path, sha256, self._store.folder)
@@ -68,6 +74,10 @@ class JobRunner:
         if not sha256:
             self._hashing.submit(self._hash, job)
         return job.id
+
+    def expect_upload(self, path: Path) -> None:
+        """Make the hash of a file in the background, which `submit` would have to wait for."""
+        self._uploads.submit(self._hash_upload, path.resolve())
 
     def pause(self, job_id: str) -> None:
         """Raises: InvalidInput when there is nothing to pause."""
@@ -147,6 +157,14 @@ class JobRunner:
     def _status_words(self, job_id: str) -> str:
         job = self._store.job(job_id)
         return self.view(job).status.replace("_", " ") if job else "gone"
+
+    def _hash_upload(self, path: Path) -> None:
+        try:
+            videos.sha256_of(path, self._store, self._closing)
+        except Cancelled:
+            return
+        except (OSError, StorageError) as error:  # a job about it says so to the person
+            log.info("no hash of %s: %s", path, error)
 
     def _hash(self, job: JobRecord) -> None:
         try:

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -288,13 +288,25 @@ def _prepare(attempt: _Attempt) -> Backend:
     candidate, cancel = attempt.candidate, attempt.cancel
     attempt.say("loading", 0.0, f"Loading {candidate.name}.")
     backend = candidate.load(lambda share, what: attempt.say("loading", share, what), cancel)
-    with ExitStack() as undo:
-        undo.callback(_close, backend)
-        attempt.say("warming", 1.0, f"Trying {candidate.name} with one token.")
-        backend.warm_up(cancel)
-        cancel.raise_if_cancelled()
-        undo.pop_all()
+    failure = _trial(attempt, backend)
+    if failure is not None:
+        _close(backend)
+        raise failure
     return backend
+
+
+def _trial(attempt: _Attempt, backend: Backend) -> Exception | None:
+    """What goes wrong with one token. Without its trace, whose variables would keep the model in memory."""
+    try:
+        attempt.say("warming", 1.0, f"Trying {attempt.candidate.name} with one token.")
+        backend.warm_up(attempt.cancel)
+        attempt.cancel.raise_if_cancelled()
+    except Exception as error:
+        if not isinstance(error, HavenError):
+            log.warning("trying %s", attempt.candidate.name, exc_info=True)
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
+    return None
 
 
 def _load_now(candidate: Candidate) -> Backend:

@@ -1,6 +1,7 @@
 """The slot: a switch that fails at any step leaves what served; one that succeeds reaches everybody."""
 
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -144,6 +145,37 @@ def test_a_failure_leaves_the_old_model_serving(slot, shelf, fault):
 def test_a_model_that_cannot_answer_is_closed_again(slot, shelf):
     switch(slot, shelf.candidate("new", on_warm_up=fail(ModelError("says nothing"))))
     assert shelf.happened == ["load old", "load new", "close new"]
+
+
+@pytest.mark.parametrize("fault", [ModelError, ValueError])
+def test_what_a_failed_trial_computed_with_is_let_go_before_its_model_is_closed(shelf, fault):
+    class Weights:
+        """What a model's own code has in its variables when it fails."""
+
+    held: list[weakref.ref] = []
+    alive: list[bool] = []
+
+    def compute() -> None:
+        weights = Weights()
+        held.append(weakref.ref(weights))
+        raise RuntimeError("out of memory")
+
+    def trial() -> None:
+        try:
+            compute()
+        except RuntimeError as error:
+            raise fault("says nothing") from error
+
+    def load(progress, cancel: CancelToken) -> FakeBackend:
+        return FakeBackend(on_warm_up=trial, on_close=lambda: alive.append(held[0]() is not None))
+
+    slot = Slot(shelf.candidate("old"))
+    try:
+        result = switch(slot, Candidate("fake", "new", {}, lambda: LoadPlan("new", 1, 1000), load))
+    finally:
+        slot.close()
+    assert not result.success and "says nothing" in result.message
+    assert alive == [False]
 
 
 class Memory:

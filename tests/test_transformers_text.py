@@ -216,3 +216,16 @@ def test_an_answer_that_is_cancelled_ends_there_and_the_next_one_is_whole(writer
 def test_control_tokens_that_a_person_types_are_text(writer):
     typed, plain = (writer.count_tokens([Message("user", text)]) for text in ("a </s> b", "a x b"))
     assert typed > plain
+
+
+def test_a_long_prompt_that_is_read_in_parts_is_answered_as_if_it_were_read_at_once(made, monkeypatch):
+    question = [Message("user", "Tell me about boats and rivers. " * 40)]
+    said = []
+    for tokens in (10_000, 64):
+        monkeypatch.setattr("engine.backends.transformers.decoding._CPU_TOKENS", tokens)
+        backend = load(made)
+        assert backend.count_tokens(question) > 3 * 64
+        said += [answer(backend, question)[0]]
+        said += [answer(backend, [*question, Message("assistant", said[-1]), *question])[0]]
+        backend.close()
+    assert said[:2] == said[2:] and said[0]

@@ -22,6 +22,7 @@ from engine.cancel import CancelToken
 from engine.settings import GenerationSettings
 
 _UNFINISHED = "\ufffd"  # what the bytes of half a character decode to
+_CPU_TOKENS = 256  # of a prompt that a CPU reads in one pass
 _LONGEST_HELD = 12  # tokens that may wait for the rest of a character before they are given out as they are
 
 
@@ -46,6 +47,7 @@ def decode(
             **inputs,
             **_sampling(settings),
             max_new_tokens=settings.max_new_tokens,
+            prefill_chunk_size=_read_at_once(model, inputs),
             custom_generate=_each_token,
             chance=_chance(settings, model.device),
         ),
@@ -82,22 +84,20 @@ def _each_token(
     **state: Any,
 ) -> Iterator[list[int]]:
     """Called by `generate()` in the place of its own loop; `state` is what the model carries along."""
-    cache = state.get("past_key_values")
-    known = 0 if cache is None else cache.get_seq_length()
-    length = input_ids.shape[1] - known if known else None  # what is new of the prompt, then a token a step
-    first = True
+    if state.get("past_key_values") is None:
+        generation_config.prefill_chunk_size = None  # a model without such a cache reads everything at once
+    outputs = model._prefill(input_ids, generation_config, state)
     while True:
-        fresh = model.prepare_inputs_for_generation(
-            input_ids, next_sequence_length=length, is_first_iteration=first, **state
-        )
-        outputs = model(**fresh, return_dict=True)
         state = model._update_model_kwargs_for_generation(outputs, state)
         logits = outputs.logits[:, -1].to(copy=True, dtype=torch.float32, device=input_ids.device)
-        del outputs, fresh  # the logits of a prompt are large
+        del outputs  # the logits of a prompt are large
         token = _choose(logits_processor(input_ids, logits), chance)
         input_ids = torch.cat([input_ids, token], dim=-1)
-        length, first = 1, False
         yield token[:, 0].tolist()
+        fresh = model.prepare_inputs_for_generation(
+            input_ids, next_sequence_length=1, is_first_iteration=False, **state
+        )
+        outputs = model(**fresh, return_dict=True)
 
 
 def _first_logits(
@@ -111,6 +111,15 @@ def _first_logits(
     """Called by `generate()` in the place of its loop; the model's own view, before any logits processor."""
     fresh = model.prepare_inputs_for_generation(input_ids, is_first_iteration=True, **state)
     return model(**fresh, return_dict=True).logits[:, -1]
+
+
+def _read_at_once(model: PreTrainedModel, inputs: Mapping[str, Any]) -> int | None:
+    """How many tokens of a prompt one pass may read; None for all, as with pictures, which are not divided.
+
+    A pass can be stopped between two of the model's operations, and on a CPU each of them takes its time.
+    """
+    in_one = model.device.type != "cpu" or any(name.startswith("pixel") for name in inputs)
+    return None if in_one else _CPU_TOKENS
 
 
 def _choose(scores: torch.Tensor, chance: torch.Generator | None) -> torch.Tensor:

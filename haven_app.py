@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -127,7 +128,9 @@ async def _serve(
 ) -> None:
     from ui.server import application, server
 
-    await server(application(engine, data), when_ready).serve(sockets=[listener])
+    app = application(engine, data)
+    gc.freeze()  # what is here stays; a full search for garbage would stop every thread to go through it
+    await server(app, when_ready).serve(sockets=[listener])
 
 
 def _ready(address: str, open_browser: bool) -> None:

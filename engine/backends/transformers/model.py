@@ -4,6 +4,7 @@ import gc
 import logging
 import weakref
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,7 @@ def _load(
     progress(0.0, "Reading tokenizer and processor." if sees else "Reading the tokenizer.")
     reader = load_processor(folder) if sees else load_tokenizer(folder)
     cancel.raise_if_cancelled()
+    _set_library_aside()
     model = load_model(folder, sees, checkpoint, placement, options, progress, cancel)
     info = BackendInfo(
         provider="transformers",
@@ -142,6 +144,15 @@ def _load(
     )
     progress(1.0, f"{name} is in memory.")
     return TransformersBackend(model, reader, placement, info)
+
+
+@cache
+def _set_library_aside() -> None:
+    """Once: torch and transformers stay as long as the process does, so nobody need look for garbage in them.
+
+    A full search would stop every thread for a fifth of a second, whenever it comes.
+    """
+    gc.freeze()
 
 
 def _context_length(model: PreTrainedModel, reader: Reader, options: LoadOptions) -> int:

@@ -29,6 +29,16 @@ class Span:
     end_us: int
     confidence: float | None  # mean over the hits
     hits: int
+    corrected: bool = False  # by a person: its times are not the model's
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A stretch of time that was looked at, from `start_us` up to `end_us`; where not `answered`, in vain."""
+
+    start_us: int
+    end_us: int
+    answered: bool
 
 
 @dataclass(frozen=True)
@@ -60,14 +70,12 @@ def spans(
     than `min_duration_us` after that is dropped.
     """
     found: list[_Open] = []
+    ends = _Ends(samples, duration_us, interval_us, cancelled)
     for index, sample in enumerate(samples):
-        confidence = _hit(sample, tag, threshold)
+        confidence = confidence_of_hit(sample, tag, threshold)
         if confidence is None:
             continue
-        following = samples[index + 1].time_us if index + 1 < len(samples) else None
-        if following is None and (cancelled or duration_us <= 0):
-            following = sample.time_us + interval_us
-        end_us = _clamped(following, duration_us, sample.time_us)
+        end_us = ends.of(index)
         if found and sample.time_us - found[-1].end_us <= max_gap_us:
             found[-1].end_us = end_us
             found[-1].confidences.append(confidence)
@@ -86,18 +94,48 @@ def totals(found: Iterable[Span]) -> dict[str, Total]:
     return summed
 
 
-def _hit(sample: Sample, tag: str, threshold: float) -> float | None:
+def looked(
+    samples: Sequence[Sample], duration_us: int, interval_us: int, cancelled: bool = False
+) -> list[Looked]:
+    """Which stretches were looked at, in order; each sample stands for the time that a hit would last."""
+    found: list[Looked] = []
+    ends = _Ends(samples, duration_us, interval_us, cancelled)
+    for index, sample in enumerate(samples):
+        answered = sample.state in HIT_STATES
+        if found and found[-1].answered == answered and found[-1].end_us >= sample.time_us:
+            found[-1] = Looked(found[-1].start_us, ends.of(index), answered)
+        else:
+            found.append(Looked(sample.time_us, ends.of(index), answered))
+    return found
+
+
+def confidence_of_hit(sample: Sample, tag: str, threshold: float) -> float | None:
     """The probability of a hit; None for what is none."""
     confidence = sample.tags.get(tag) if sample.state in HIT_STATES else None
     return confidence if confidence is not None and confidence >= threshold else None
 
 
-def _clamped(end_us: int | None, duration_us: int, start_us: int) -> int:
-    """The end of a hit, within the duration where that is known; a hit is never empty, even where the
-    duration that a file gives ends before its last picture."""
-    if end_us is None or 0 < duration_us < end_us:
-        end_us = duration_us
-    return max(end_us, start_us + 1)
+@dataclass(frozen=True)
+class _Ends:
+    """How long each of the samples stands for what it says."""
+
+    samples: Sequence[Sample]
+    duration_us: int
+    interval_us: int
+    cancelled: bool
+
+    def of(self, index: int) -> int:
+        """Within the duration where that is known; never empty, even where the duration that a file gives
+        ends before its last picture."""
+        start_us = self.samples[index].time_us
+        end_us = self.duration_us
+        if index + 1 < len(self.samples):
+            end_us = self.samples[index + 1].time_us
+        elif self.cancelled or self.duration_us <= 0:
+            end_us = start_us + self.interval_us
+        if 0 < self.duration_us < end_us:
+            end_us = self.duration_us
+        return max(end_us, start_us + 1)
 
 
 @dataclass

@@ -1,0 +1,75 @@
+"""What people said about spans, behind a few verbs: how they are made of a job's answers, and what was wrong.
+
+A correction belongs to a video's content and a tag, not to a job, so that it survives a new run. Knows
+nothing of how spans are computed.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from storage.connections import Connections
+from storage.records import CorrectionRecord
+from storage.tables import Tables
+
+_ANSWERS = "SELECT time_us, state, tags FROM frame_answer WHERE job_id = ? AND time_us > ? ORDER BY time_us"
+_BEFORE_ALL = -(1 << 62)  # microseconds
+
+
+class CorrectionStore:
+    """Every verb may be called from any thread; raises as `Store` does."""
+
+    def __init__(self, connections: Connections, tables: Tables) -> None:
+        self._connections = connections
+        self._settings = tables.span_settings
+        self._correction = tables.span_correction
+
+    def settings(self, job_id: str) -> Mapping[str, Any]:
+        """Plain JSON as it was set; empty where it never was."""
+        table = self._settings
+        query = table.select(table.settings).where(table.job == job_id).tuples()
+        found = self._connections.read(lambda: list(query))
+        return found[0][0] if found else {}
+
+    def set_settings(self, job_id: str, settings: Mapping[str, Any], lowest: float) -> None:
+        """Keep how a job's spans are made; `lowest` is the lowest threshold of any of its tags.
+
+        Raises: peewee.IntegrityError where there is no such job.
+        """
+        table = self._settings
+        changed = {"settings": settings, "lowest": lowest}
+        query = table.insert(job=job_id, **changed).on_conflict(
+            conflict_target=[table.job], update={table.settings: settings, table.lowest: lowest}
+        )
+        self._connections.write(query.execute)
+
+    def corrections(self, video_sha256: str) -> list[CorrectionRecord]:
+        """In the order in which they were made."""
+        table = self._correction
+        query = table.select().where(table.video_sha256 == video_sha256).order_by(table.id)
+        return self._connections.read(lambda: [CorrectionRecord(**row) for row in query.dicts()])
+
+    def add_correction(self, correction: CorrectionRecord) -> int:
+        """Keep one more; gives its id."""
+        row = {name: value for name, value in vars(correction).items() if name != "id"}
+        return self._connections.write(self._correction.insert(**row).execute)
+
+    def remove_last_correction(self, video_sha256: str) -> bool:
+        """Forget the newest one about a video; False where there is none."""
+        table = self._correction
+
+        def remove() -> int:
+            newest = table.select(table.id).where(table.video_sha256 == video_sha256)
+            last = newest.order_by(table.id.desc()).limit(1).scalar()
+            return table.delete().where(table.id == last).execute()
+
+        return self._connections.write(remove) > 0
+
+    def answers(
+        self, job_id: str, after_us: int | None = None
+    ) -> list[tuple[int, str, dict[str, float | None]]]:
+        """Time, state and tags of a job's frames, in the order of time: what spans are made of."""
+        database = self._connections.database
+        since = _BEFORE_ALL if after_us is None else after_us
+        found = self._connections.read(lambda: database.execute_sql(_ANSWERS, (job_id, since)).fetchall())
+        return [(time_us, state, json.loads(tags)) for time_us, state, tags in found]

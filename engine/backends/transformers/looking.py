@@ -1,7 +1,8 @@
 """Looking at frames: a caption each, and for every tag the probability of yes.
 
-Each tag is a question of its own, answered by the model's logits; several questions about one frame go
-through the model together. Knows no videos and no times.
+Each tag is a question of its own, answered by the model's logits. A picture is read once for all of them,
+where the model is of a kind of which it is certain that this changes no answer; else several questions,
+each with the picture, go through the model together. Knows no videos and no times.
 """
 
 import logging
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from transformers import PreTrainedModel
 
 from engine.backends.base import Frame, FrameAnswer, FrameTask, Picture
+from engine.backends.transformers.branching import Beginning, can_branch
 from engine.backends.transformers.decoding import decode, end_tokens, first_logits
 from engine.backends.transformers.interrupt import Interrupt
 from engine.backends.transformers.loading import explain
@@ -37,6 +39,7 @@ class Looker:
         self._tokens_at_once = tokens_at_once
         self._yes_no = YesNo(prompts.tokenizer)
         self._ends = end_tokens(model)
+        self._branches = can_branch(model)
 
     def answers(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
         """One answer per frame, in order; captions of all of them are written together. Raises: Cancelled."""
@@ -90,10 +93,35 @@ class Looker:
             raise explain(error) from error
 
     def _yes(self, picture: Picture, questions: Sequence[str], cancel: CancelToken) -> list[float]:
-        """The first question goes alone, and its length says how many of the others go together.
+        """What goes together hangs on nothing but this frame and its questions, so that the answers are the
+        same to the last bit whenever they are asked."""
+        endings = self._endings(questions, cancel) if self._branches and len(questions) > 1 else []
+        inputs = self._prompts.of_picture(picture, questions[:1])
+        row = inputs["input_ids"][0].tolist()
+        two_ways = any(name.endswith("token_type_ids") for name in inputs)  # it may look ahead
+        if not endings or two_ways or tuple(row[-len(endings[0]) :]) != endings[0]:
+            return self._in_turn(picture, questions, cancel)
+        shared = _shared(endings)
+        start = len(row) - len(endings[0]) + shared
+        beginning = Beginning(self._model, self._interrupt)
+        beginning.read({**inputs, "input_ids": inputs["input_ids"][:, :start]}, cancel)
+        own = [ending[shared:] for ending in endings]
+        passes = beginning.logits_behind(own, self._tokens_at_once, cancel)
+        return [yes for logits in passes for yes in self._yes_no.probabilities(logits)]
 
-        What goes together hangs on nothing but this frame and its questions, so that the answers are the
-        same to the last bit whenever they are asked.
+    def _endings(self, questions: Sequence[str], cancel: CancelToken) -> list[tuple[int, ...]]:
+        """What stands behind the picture in each prompt; none where the prompts differ before it too."""
+        around = []
+        for text in questions:
+            cancel.raise_if_cancelled()
+            around.append(self._prompts.around_picture(text))
+        found = [each for each in around if each is not None and each[0] == around[0][0] and each[1]]
+        return [behind for _, behind in found] if len(found) == len(questions) else []
+
+    def _in_turn(self, picture: Picture, questions: Sequence[str], cancel: CancelToken) -> list[float]:
+        """Each with a prompt of its own, the picture in it.
+
+        The first question goes alone, and its length says how many of the others go together.
         """
         found: list[float] = []
         together = 1
@@ -104,3 +132,10 @@ class Looker:
             found += self._yes_no.probabilities(logits)
             together = max(1, self._tokens_at_once // inputs["input_ids"].shape[1])
         return found
+
+
+def _shared(endings: Sequence[Sequence[int]]) -> int:
+    """How many tokens all begin with; each keeps at least one of its own."""
+    most = min(map(len, endings)) - 1
+    columns = zip(*(ending[:most] for ending in endings), strict=True)
+    return next((place for place, column in enumerate(columns) if len(set(column)) > 1), most)

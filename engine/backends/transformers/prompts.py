@@ -7,6 +7,7 @@ model decide how. Knows nothing of how the model answers.
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from jinja2 import TemplateError
 from PIL import Image
@@ -17,7 +18,11 @@ from engine.backends.system_turn import without_system
 from engine.errors import ModelError
 
 Conversation = list[dict[str, Any]]
+Around: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]  # tokens before a picture, and behind it
 Reader: TypeAlias = ProcessorMixin | PreTrainedTokenizerBase  # of a model that sees, of one that does not
+
+_ANY_PICTURE = np.zeros((32, 32, 3), np.uint8)
+_MOST_KEPT = 1024  # texts whose tokens are remembered
 
 
 class Prompts:
@@ -32,6 +37,7 @@ class Prompts:
         self.tokenizer.padding_side = "left"  # so that the next token of each row is behind its last
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
+        self._around: dict[str, Around | None] = {}
 
     def of_messages(self, messages: Sequence[Message]) -> dict[str, torch.Tensor]:
         """One row for one conversation.
@@ -61,6 +67,24 @@ class Prompts:
         """One row for each text that is asked about the one picture."""
         image = Image.fromarray(picture)
         return self._tensors([[_said("user", text, [image])] for text in texts])
+
+    def around_picture(self, text: str) -> Around | None:
+        """The tokens before and behind a picture that `text` is asked about, whatever picture it is.
+
+        None where they cannot be told from those of the picture.
+        """
+        if text not in self._around:
+            if len(self._around) >= _MOST_KEPT:
+                self._around.clear()
+            self._around[text] = self._split_at_picture(text)
+        return self._around[text]
+
+    def _split_at_picture(self, text: str) -> Around | None:
+        tokens = self.of_picture(_ANY_PICTURE, [text])["input_ids"][0].tolist()
+        if self.image_token is None or self.image_token not in tokens:
+            return None
+        first, last = tokens.index(self.image_token), tokens[::-1].index(self.image_token)
+        return tuple(tokens[:first]), tuple(tokens[len(tokens) - last :])
 
     def _tensors(self, conversations: list[Conversation]) -> dict[str, torch.Tensor]:
         """Input tensors by name, on the device; `input_ids` is (rows, tokens), padded on the left.

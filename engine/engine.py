@@ -7,7 +7,8 @@ decide. Every verb may be called from any thread.
 import errno
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -29,12 +30,14 @@ from engine.events import (
     JobStatus,
     JobView,
     ProviderStatus,
+    SavedPrompt,
     Status,
     SwitchFinished,
     SwitchProgress,
 )
 from engine.jobs import JobRunner
 from engine.jobs.views import frame_view, job_result
+from engine.prompts import checked_name, prompt_to_save
 from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
@@ -42,7 +45,7 @@ from engine.video.exports import export
 from engine.video.frames import VideoInfo, effective_interval, probe, sample_count
 from engine.video.request import AnalysisRequest
 from storage.errors import DiskFull, StorageError
-from storage.records import JobRecord
+from storage.records import JobRecord, PromptRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
 
@@ -315,6 +318,32 @@ class Engine:
         """Where the small picture of a frame is, once it is written."""
         return self._thumbnails.path(job_id, time_us)
 
+    # what is kept by name
+
+    def saved_prompts(self) -> list[SavedPrompt]:
+        """The tag lists and questions that were saved, by name."""
+        return [_saved(record) for record in self._store.prompts.all()]
+
+    def save_prompt(
+        self, name: str, prompt: str = "", tags: str | Iterable[str] = ""
+    ) -> tuple[SavedPrompt, SavedPrompt | None]:
+        """Keep a question, a tag list or both; gives it, and the one of that name that it replaces.
+
+        Raises: InvalidInput.
+        """
+        kept = prompt_to_save(name, prompt, tags)
+        with _storage_said():
+            before = self._store.prompts.save(PromptRecord(kept.name, kept.tags, kept.prompt, time.time()))
+        return kept, _saved(before) if before else None
+
+    def delete_prompt(self, name: str) -> SavedPrompt:
+        """Forget it; gives how it was. Raises: InvalidInput for a name that is not known."""
+        known = self._store.prompts.named(checked_name(name))
+        with _storage_said():
+            if known is None or not self._store.prompts.delete(known.name):
+                raise InvalidInput(f"Nothing is saved under {name!r}; it may have been deleted.")
+        return _saved(known)
+
     def _record(self, job_id: str) -> JobRecord:
         job = self._store.job(job_id) if isinstance(job_id, str) else None
         if job is None:
@@ -343,6 +372,10 @@ def _refuse_an_empty_range(request: AnalysisRequest, info: VideoInfo) -> None:
     if 0 < info.duration_us <= start_us:
         start, end = start_us / 1e6, info.duration_us / 1e6
         raise InvalidInput(f"start ({start:g} s) is behind the end of {request.video.name} ({end:g} s).")
+
+
+def _saved(record: PromptRecord) -> SavedPrompt:
+    return SavedPrompt(record.name, record.tags, record.prompt)
 
 
 def _options_key(provider_id: str, model: str) -> str:

@@ -204,6 +204,15 @@ class JobResult:
 
 
 @dataclass(frozen=True)
+class SavedPrompt:
+    """A tag list and a question that a person keeps by name; one of the two may be empty."""
+
+    name: str
+    tags: tuple[str, ...]
+    prompt: str
+
+
+@dataclass(frozen=True)
 class ChatUpdate:
     """How far an answer is: `text` is all of it so far."""
 

@@ -67,6 +67,16 @@ class SessionRecord:
 
 
 @dataclass(frozen=True)
+class PromptRecord:
+    """A tag list and a question that are kept by name; either may be empty."""
+
+    name: str
+    tags: tuple[str, ...]
+    prompt: str
+    saved_at: float  # seconds since 1970
+
+
+@dataclass(frozen=True)
 class MessageRecord:
     """One message of a conversation; an answer also says which model gave it, how, and what went wrong."""
 

@@ -17,6 +17,7 @@ from storage.errors import StorageError
 from storage.frame_writer import FrameWriter
 from storage.lock import FolderLock
 from storage.prepared import Prepared
+from storage.prompts import PromptStore
 from storage.records import FrameRecord, JobRecord
 from storage.schema import bring_up_to_date
 from storage.tables import Tables, frame_record, job_record, make_tables
@@ -35,6 +36,7 @@ class Store:
         self._connections = connections
         self._tables = tables
         self.chats = ChatStore(connections, tables)
+        self.prompts = PromptStore(connections, tables)
         self._frames = FrameWriter(connections.database, tables)
         job = tables.job
         self._one_job = Prepared(connections.database, job.select().where(job.id == ""))

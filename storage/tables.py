@@ -13,7 +13,7 @@ from typing import Any
 import peewee
 from playhouse.sqlite_ext import AutoIncrementField
 
-from storage.records import FrameRecord, JobRecord, MessageRecord, SessionRecord
+from storage.records import FrameRecord, JobRecord, MessageRecord, PromptRecord, SessionRecord
 
 dumps = partial(json.dumps, allow_nan=False, ensure_ascii=True)  # NaN is no JSON: refused here, by name
 
@@ -40,6 +40,7 @@ class Tables:
     video_hash: Any
     chat_session: Any
     chat_message: Any
+    saved_prompt: Any
 
     def all(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self)]
@@ -143,7 +144,16 @@ def make_tables(database: peewee.Database) -> Tables:
         class Meta:
             table_name = "chat_message"
 
-    tables = Tables(Setting, Job, FrameAnswer, VideoHash, ChatSession, ChatMessage)
+    class SavedPrompt(peewee.Model):
+        name = peewee.TextField(primary_key=True)
+        tags = peewee.JSONField(dumps=dumps)
+        prompt = peewee.TextField()
+        saved_at = peewee.DoubleField()
+
+        class Meta:
+            table_name = "saved_prompt"
+
+    tables = Tables(Setting, Job, FrameAnswer, VideoHash, ChatSession, ChatMessage, SavedPrompt)
     database.bind(tables.all())
     return tables
 
@@ -170,6 +180,11 @@ def frame_row(frame: FrameRecord) -> dict[str, Any]:
 def session_record(row: Mapping[str, Any]) -> SessionRecord:
     """A row of `chat_session`, as `.dicts()` gives it."""
     return SessionRecord(**row)
+
+
+def prompt_record(row: Mapping[str, Any]) -> PromptRecord:
+    """A row of `saved_prompt`, as `.dicts()` gives it."""
+    return PromptRecord(**{**row, "tags": tuple(row["tags"])})
 
 
 def message_record(row: Mapping[str, Any]) -> MessageRecord:

@@ -14,11 +14,14 @@ import gradio as gr
 
 from engine.chat.exchange import MOST_BYTES
 from engine.errors import InvalidInput
+from ui import prompts
 from ui.handling import EVERY_CLICK, explain
 from ui.house import House
 from ui.media import uploaded_file
 from ui.off_loop import slow
 from ui.widgets import ASSETS, own_html
+
+SAVED = "<!-- what is saved -->"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def build() -> ChatTab:
     """Lay the tab out; all of it is markup of our own."""
     chat = own_html(
         value="",
-        template=(ASSETS / "chat.html").read_text(encoding="utf-8"),
+        template=(ASSETS / "chat.html").read_text(encoding="utf-8").replace(SAVED, prompts.menu()),
         js="haven.chat(element, props, watch, (data) => trigger('act', data));",
         elem_id="haven-chat",
     )

@@ -17,11 +17,13 @@ TOP = b"""
 <link rel="stylesheet" href="haven/assets/parts.css">
 <link rel="stylesheet" href="haven/assets/chat.css">
 <link rel="stylesheet" href="haven/assets/models.css">
+<link rel="stylesheet" href="haven/assets/prompts.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
 <script src="haven/assets/timeline.js"></script>
 <script src="haven/assets/drop.js"></script>
 <script src="haven/assets/haven.js"></script>
+<script src="haven/assets/prompts.js"></script>
 <script src="haven/assets/chat_pictures.js"></script>
 <script src="haven/assets/chat.js"></script>
 <script src="haven/assets/models.js"></script>

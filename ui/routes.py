@@ -16,6 +16,7 @@ from ui import chat_follow, follow
 from ui.house import House
 from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
+from ui.prompts import prompt_routes
 from ui.widgets import ASSETS
 from ui.wording import printable
 
@@ -39,6 +40,7 @@ def own_routes(house: House) -> APIRouter:
     router = APIRouter()
     engine = house.engine
     models = ModelsFollow(engine)
+    router.include_router(prompt_routes(house))
 
     @router.get("/haven")
     async def identity() -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from ui import prompts
 from ui.widgets import ASSETS, own_html
 
 # It only keeps what lies in the browser readable after a restart; nothing secret is kept there.
@@ -98,6 +99,7 @@ def _build_right() -> dict[str, Any]:
         max_lines=6,
         elem_id="haven-prompt",
     )
+    own_html(template=prompts.menu(), js="haven.savedForVideo(element);", elem_id="haven-saved")
     with gr.Row(elem_id="haven-ask", equal_height=False):
         interval = gr.Number(
             label="A frame every (s)", value=2.0, scale=1, min_width=110, elem_id="haven-interval"

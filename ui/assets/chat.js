@@ -38,6 +38,12 @@
     new ResizeObserver(follow).observe(find("[data-scroll]"));
     find("[data-scroll]").addEventListener("scroll", noteReader);
     haven.chatPictures(root, say);
+    haven.saved(
+      find("[data-saved]"),
+      "questions",
+      () => ({ prompt: box().value }),
+      (saved) => haven.typeInto(box(), saved.prompt),
+    );
     new IntersectionObserver(soon).observe(root);
     document.addEventListener("visibilitychange", soon);
     soon();

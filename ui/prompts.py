@@ -8,8 +8,9 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-from fastapi import APIRouter, Body
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from engine.events import SavedPrompt
 from engine.prompts import tags_text
@@ -22,6 +23,14 @@ from ui.wording import printable
 
 NONE = '<li class="saved-none">Nothing is kept yet.</li>'
 QUESTIONS = "questions"  # the rows that are of use in a chat
+
+
+class Wanted(BaseModel):
+    """What the menu sends."""
+
+    name: str
+    prompt: str = ""
+    tags: str | list[str] = ""
 
 
 def menu() -> str:
@@ -65,14 +74,12 @@ def prompt_routes(house: House) -> APIRouter:
         return await answer(only, None)
 
     @router.post("/prompts/save")
-    async def save_one(
-        name: str = Body(), prompt: str = Body(""), tags: str | list[str] = Body(""), only: str = ""
-    ) -> JSONResponse:
-        return await answer(only, save, name, prompt, tags)
+    async def save_one(wanted: Wanted, only: str = "") -> JSONResponse:
+        return await answer(only, save, wanted.name, wanted.prompt, wanted.tags)
 
     @router.post("/prompts/delete")
-    async def delete_one(name: str = Body(embed=True), only: str = "") -> JSONResponse:
-        return await answer(only, delete, name)
+    async def delete_one(wanted: Wanted, only: str = "") -> JSONResponse:
+        return await answer(only, delete, wanted.name)
 
     return router
 

@@ -9,7 +9,17 @@ import sys
 
 from benchmarks.record import machine_line
 
-NAMES = ("startup", "sampling", "throughput", "cancel", "kill", "memory", "llamacpp", "switching")
+NAMES = (
+    "startup",
+    "sampling",
+    "throughput",
+    "cancel",
+    "kill",
+    "memory",
+    "llamacpp",
+    "switching",
+    "whole_switch",
+)
 
 
 def main() -> int:

@@ -37,6 +37,7 @@ class JobRecord:
     ended_at: float | None = None
     reason: str = ""
     error: str = ""
+    queue_place: float = 0.0  # waiting jobs run in this order; at first the time when they were made
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,42 @@ class FrameRecord:
     error: str = ""
     raw: str = ""
     has_picture: bool = True  # False: it could not be decoded, so there is no thumbnail
+
+
+@dataclass(frozen=True)
+class CorrectionRecord:
+    """What a person said about one span of a tag: where it was, and where it is; microseconds.
+
+    Without the old times a span was added, without the new ones one was deleted.
+    """
+
+    video_sha256: str
+    tag: str
+    old_start_us: int | None
+    old_end_us: int | None
+    new_start_us: int | None
+    new_end_us: int | None
+    made_at: float  # seconds since 1970
+    id: int = 0  # given by the store, in the order of making
+
+
+@dataclass(frozen=True)
+class CaptionHit:
+    """A caption that was searched for."""
+
+    job_id: str
+    time_us: int
+    caption: str
+    has_picture: bool
+
+
+@dataclass(frozen=True)
+class TagHit:
+    """A tag that was searched for, in a job; `peak` is the highest probability of yes of any frame."""
+
+    job_id: str
+    tag: str
+    peak: float
 
 
 @dataclass(frozen=True)
@@ -94,3 +131,34 @@ class MessageRecord:
     settings: Mapping[str, Any] = field(default_factory=dict)
     finish_reason: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LibraryFolderRecord:
+    """A folder that is looked through again and again, or a single file, and what is asked of its videos."""
+
+    id: int
+    path: str
+    recursive: bool
+    pattern: str  # several are separated by spaces: *.mp4 *.mov
+    asked: Mapping[str, Any]  # tags, prompt, interval and options, as they were asked for
+    created_at: float  # seconds since 1970
+
+
+@dataclass(frozen=True)
+class LibraryFileRecord:
+    """A file in a watched folder as it was seen last, and what became of it."""
+
+    id: int
+    folder_id: int
+    path: str
+    name: str
+    size: int  # bytes
+    mtime_ns: int
+    seen_at: float  # since when it has had this size and modification time, seconds since 1970
+    sha256: str  # empty until it was made
+    state: str  # new, queued (it has a job), done, bad, gone
+    reason: str
+    job_id: str
+    duration_us: int
+    found: tuple[str, ...]  # the tags that hold somewhere in it

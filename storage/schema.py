@@ -33,7 +33,12 @@ def bring_up_to_date(database: peewee.SqliteDatabase, folder: Path) -> None:
     applied = [migration.name for migration in status if migration.applied]
     if applied and len(applied) < len(status):
         _back_up(database, folder / "backups", applied[-1])
-    runner.up()
+    # SQLite makes a table anew for many a change, and to drop the old one would delete what refers to it.
+    database.execute_sql("PRAGMA foreign_keys = 0")
+    try:
+        runner.up()
+    finally:
+        database.execute_sql("PRAGMA foreign_keys = 1")
 
 
 def _back_up(database: peewee.SqliteDatabase, backups: Path, version: str) -> Path:

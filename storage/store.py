@@ -13,13 +13,17 @@ import peewee
 
 from storage.chats import ChatStore
 from storage.connections import Connections
+from storage.corrections import CorrectionStore
 from storage.errors import StorageError
 from storage.frame_writer import FrameWriter
+from storage.job_queue import QueueStore
+from storage.library import LibraryStore
 from storage.lock import FolderLock
 from storage.prepared import Prepared
 from storage.prompts import PromptStore
 from storage.records import FrameRecord, JobRecord
 from storage.schema import bring_up_to_date
+from storage.search import SearchStore
 from storage.tables import Tables, frame_record, job_record, make_tables
 
 
@@ -37,6 +41,10 @@ class Store:
         self._tables = tables
         self.chats = ChatStore(connections, tables)
         self.prompts = PromptStore(connections, tables)
+        self.library = LibraryStore(connections, tables)
+        self.queue = QueueStore(connections, tables)
+        self.corrections = CorrectionStore(connections, tables)
+        self.search = SearchStore(connections)
         self._frames = FrameWriter(connections.database, tables)
         job = tables.job
         self._one_job = Prepared(connections.database, job.select().where(job.id == ""))
@@ -104,9 +112,9 @@ class Store:
         return self._jobs(query.where(job.status == status) if status else query)
 
     def next_queued(self) -> JobRecord | None:
-        """The job that has waited longest."""
+        """The first job of the queue: the one that has waited longest, unless others were put before it."""
         job = self._tables.job
-        waiting = job.select().where(job.status == "queued").order_by(job.created_at, job.id)
+        waiting = job.select().where(job.status == "queued").order_by(job.queue_place, job.created_at)
         return next(iter(self._jobs(waiting.limit(1))), None)
 
     def move_job(

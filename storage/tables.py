@@ -13,7 +13,15 @@ from typing import Any
 import peewee
 from playhouse.sqlite_ext import AutoIncrementField
 
-from storage.records import FrameRecord, JobRecord, MessageRecord, PromptRecord, SessionRecord
+from storage.records import (
+    FrameRecord,
+    JobRecord,
+    LibraryFileRecord,
+    LibraryFolderRecord,
+    MessageRecord,
+    PromptRecord,
+    SessionRecord,
+)
 
 dumps = partial(json.dumps, allow_nan=False, ensure_ascii=True)  # NaN is no JSON: refused here, by name
 
@@ -41,6 +49,11 @@ class Tables:
     chat_session: Any
     chat_message: Any
     saved_prompt: Any
+    library_folder: Any
+    library_file: Any
+    span_settings: Any
+    span_correction: Any
+    tag_peak: Any
 
     def all(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self)]
@@ -85,10 +98,15 @@ def make_tables(database: peewee.Database) -> Tables:
         ended_at = peewee.DoubleField(null=True)
         reason = peewee.TextField()
         error = peewee.TextField()
+        queue_place = peewee.DoubleField()  # waiting jobs run in this order
 
         class Meta:
             table_name = "job"
-            indexes = ((("digest", "prompt_sha256"), False),)
+            indexes = (
+                (("digest", "prompt_sha256"), False),
+                (("status", "queue_place"), False),
+                (("video_sha256",), False),
+            )
 
     class FrameAnswer(peewee.Model):
         job = peewee.ForeignKeyField(Job, backref="frames", on_delete="CASCADE", index=False)
@@ -144,6 +162,34 @@ def make_tables(database: peewee.Database) -> Tables:
         class Meta:
             table_name = "chat_message"
 
+    class LibraryFolder(peewee.Model):
+        path = FileNameField(unique=True)
+        recursive = peewee.BooleanField()
+        pattern = peewee.TextField()
+        asked = peewee.JSONField(dumps=dumps)
+        created_at = peewee.DoubleField()
+
+        class Meta:
+            table_name = "library_folder"
+
+    class LibraryFile(peewee.Model):
+        folder = peewee.ForeignKeyField(LibraryFolder, on_delete="CASCADE", index=False)
+        path = FileNameField()
+        name = FileNameField()
+        size = peewee.BigIntegerField()
+        mtime_ns = peewee.BigIntegerField()
+        seen_at = peewee.DoubleField()
+        sha256 = peewee.TextField()
+        state = peewee.TextField()
+        reason = peewee.TextField()
+        job_id = peewee.TextField(index=True)
+        duration_us = peewee.BigIntegerField()
+        found = peewee.JSONField(dumps=dumps)
+
+        class Meta:
+            table_name = "library_file"
+            indexes = ((("folder", "path"), True), (("folder", "state", "path"), False))
+
     class SavedPrompt(peewee.Model):
         name = peewee.TextField(primary_key=True)
         tags = peewee.JSONField(dumps=dumps)
@@ -153,7 +199,51 @@ def make_tables(database: peewee.Database) -> Tables:
         class Meta:
             table_name = "saved_prompt"
 
-    tables = Tables(Setting, Job, FrameAnswer, VideoHash, ChatSession, ChatMessage, SavedPrompt)
+    class SpanSettings(peewee.Model):
+        job = peewee.ForeignKeyField(Job, primary_key=True, on_delete="CASCADE")
+        settings = peewee.JSONField(dumps=dumps)
+        lowest = peewee.DoubleField()  # threshold of any tag
+
+        class Meta:
+            table_name = "span_settings"
+
+    class SpanCorrection(peewee.Model):
+        id = peewee.AutoField()
+        video_sha256 = peewee.TextField(index=True)
+        tag = peewee.TextField()
+        old_start_us = peewee.BigIntegerField(null=True)
+        old_end_us = peewee.BigIntegerField(null=True)
+        new_start_us = peewee.BigIntegerField(null=True)
+        new_end_us = peewee.BigIntegerField(null=True)
+        made_at = peewee.DoubleField()
+
+        class Meta:
+            table_name = "span_correction"
+
+    class TagPeak(peewee.Model):
+        tag = peewee.TextField()
+        job = peewee.ForeignKeyField(Job, on_delete="CASCADE")
+        peak = peewee.DoubleField()  # the highest probability of yes in any frame of the job
+
+        class Meta:
+            table_name = "tag_peak"
+            primary_key = peewee.CompositeKey("tag", "job")
+            without_rowid = True
+
+    tables = Tables(
+        Setting,
+        Job,
+        FrameAnswer,
+        VideoHash,
+        ChatSession,
+        ChatMessage,
+        SavedPrompt,
+        LibraryFolder,
+        LibraryFile,
+        SpanSettings,
+        SpanCorrection,
+        TagPeak,
+    )
     database.bind(tables.all())
     return tables
 
@@ -197,3 +287,14 @@ def message_row(message: MessageRecord) -> dict[str, Any]:
     """The inverse of `message_record`, without the id, which the database gives."""
     row = {field.name: getattr(message, field.name) for field in fields(message) if field.name != "id"}
     return {"session": row.pop("session_id"), **row, "images": list(message.images)}
+
+
+def library_folder_record(row: Mapping[str, Any]) -> LibraryFolderRecord:
+    """A row of `library_folder`, as `.dicts()` gives it."""
+    return LibraryFolderRecord(**row)
+
+
+def library_file_record(row: Mapping[str, Any]) -> LibraryFileRecord:
+    """A row of `library_file`, as `.dicts()` gives it."""
+    named = {"folder_id" if column == "folder" else column: value for column, value in row.items()}
+    return LibraryFileRecord(**{**named, "found": tuple(row["found"])})

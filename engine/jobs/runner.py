@@ -66,6 +66,8 @@ class JobRunner:
         path, sha256 = request.video.resolve(), ""
         if request.uploaded:
             sha256 = self._uploads.submit(videos.sha256_of, path, self._store, self._closing).result()
+        else:
+            sha256 = videos.known_sha256(path, self._store)
         with self._files, self._worker.held():
             if request.uploaded:
                 path = videos.keep_upload(path, sha256, self._store.folder)
@@ -126,6 +128,41 @@ class JobRunner:
             if job.uploaded and not self._store.jobs_using(job.video_path):
                 Path(job.video_path).unlink(missing_ok=True)
 
+    # all of them at once
+
+    def pause_all(self) -> int:
+        """Pause the job that runs and all that wait, for whatever reason; gives how many these were."""
+        with self._worker.held():
+            self._worker.end_all_unsaved(Ending(*STOPPED["pause"]))
+            waiting = self._store.queue.move_all(("queued",), "paused", reason="user", error="")
+            for reason in ("model", "disk", "server"):
+                waiting += self._store.queue.move_all(("paused",), "paused", reason, reason="user", error="")
+            return waiting + self._worker.stop_run("pause")
+
+    def resume_all(self) -> int:
+        """Queue all jobs that a person paused or that a dead process left; gives how many these were."""
+        again = {"reason": "", "error": "", "ended_at": None}
+        with self._worker.held():
+            paused = self._store.queue.move_all(("paused",), "queued", "user", **again)
+            return paused + self._store.queue.move_all(("interrupted",), "queued", **again)
+
+    def cancel_all(self) -> int:
+        """Cancel the job that runs and all that wait or are paused; gives how many these were."""
+        with self._worker.held():
+            self._worker.end_all_unsaved(Ending(*STOPPED["cancel"]))
+            waiting = self._store.queue.move_all(("queued", "paused"), "cancelled", reason="", error="")
+            return waiting + self._worker.stop_run("cancel")
+
+    def move(self, job_id: str, steps: int | None) -> None:
+        """Move a job in the queue, forwards where `steps` is less than 0; None: to the front.
+
+        Raises: InvalidInput where it does not wait there.
+        """
+        if not self._store.queue.place(job_id, steps):
+            raise InvalidInput(
+                f"This analysis is {self._status_words(job_id)}: only one that waits can be moved."
+            )
+
     def model_changed(self) -> None:
         """Let the jobs go on that waited for the model which serves now."""
         for job in self._store.jobs(status="paused", limit=ALL):
@@ -178,7 +215,7 @@ class JobRunner:
 def _new_job(
     request: AnalysisRequest, info: VideoInfo, model: BackendInfo, path: Path, sha256: str, store: Store
 ) -> JobRecord:
-    stat = path.stat()
+    stat, now = path.stat(), time.time()
     step_us = round(effective_interval(info, request.sampling) * 1_000_000)
     return JobRecord(
         id=uuid.uuid4().hex,
@@ -196,7 +233,8 @@ def _new_job(
         prompt_sha256=request.prompt_sha256,
         sampling={**request.sampling.as_dict(), "step_us": step_us},
         frames_total=sample_count(info, request.sampling),
-        created_at=time.time(),
+        created_at=now,
+        queue_place=now,
         codes=request.codes,
         uploaded=request.uploaded or videos.is_kept(path, store.folder),
         video_sha256=sha256,

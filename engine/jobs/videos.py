@@ -39,6 +39,12 @@ def sha256_of(path: Path, store: Store, cancel: CancelToken) -> str:
     return digest.hexdigest()
 
 
+def known_sha256(path: Path, store: Store) -> str:
+    """Hex digest of a file where it was made before; else nothing. Raises: OSError."""
+    size, mtime_ns = _size_and_time(path)
+    return store.video_hash(str(path), size, mtime_ns) or ""
+
+
 def sha256_of_job(job: JobRecord, store: Store, cancel: CancelToken) -> str:
     """Hex digest of a job's file, if it still is the file that the job was made for; else nothing.
 

@@ -92,6 +92,16 @@ class Worker:
             self._state.wait_for(lambda: self._run is not run, STOP_SECONDS)
             return True
 
+    def end_all_unsaved(self, ending: Ending) -> None:
+        """As `end_unsaved`, for every job that waits for room on the disk."""
+        with self._state:
+            self._unsaved = dict.fromkeys(self._unsaved, ending)
+
+    def stop_run(self, why: str) -> int:
+        """As `stop`, for whichever job runs; gives how many these were, 0 or 1."""
+        with self._state:
+            return int(self._run is not None and self.stop(self._run.job.id, why))
+
     def requeue(self, job: JobRecord) -> None:
         """Let a paused job go on."""
         with self.held():

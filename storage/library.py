@@ -1,0 +1,244 @@
+"""Watched folders and the files in them, behind a few verbs. Knows no file system, nor what a state means.
+
+Made for hundreds of thousands of files: what is asked often has an index, and nothing reads all rows at once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import peewee
+
+from storage.connections import Connections
+from storage.records import LibraryFileRecord, LibraryFolderRecord
+from storage.tables import Tables, library_file_record, library_folder_record
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file as a look at its folder found it."""
+
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+
+
+_NOTHING_YET: dict[str, Any] = {
+    "sha256": "",
+    "state": "new",
+    "reason": "",
+    "job_id": "",
+    "duration_us": 0,
+    "found": [],
+}
+
+
+class LibraryStore:
+    """Every verb may be called from any thread; raises as `Store` does."""
+
+    def __init__(self, connections: Connections, tables: Tables) -> None:
+        self._connections = connections
+        self._folder = tables.library_folder
+        self._file = tables.library_file
+        self._job = tables.job
+
+    # folders
+
+    def add_folder(
+        self, path: str, recursive: bool, pattern: str, asked: Mapping[str, Any], now: float
+    ) -> int:
+        """Watch a folder, or change how one is watched that is already; gives its id."""
+        folder = self._folder
+        how = {"recursive": recursive, "pattern": pattern, "asked": asked}
+
+        def add() -> int:
+            known = folder.select(folder.id).where(folder.path == path).scalar()
+            if known is None:
+                return folder.insert(path=path, created_at=now, **how).execute()
+            folder.update(**how).where(folder.id == known).execute()
+            return known
+
+        return self._connections.write(add)
+
+    def folder(self, folder_id: int) -> LibraryFolderRecord | None:
+        """None for one that is not watched."""
+        return next(iter(self._folders(self._folder.select().where(self._folder.id == folder_id))), None)
+
+    def folders(self) -> list[LibraryFolderRecord]:
+        """In the order in which they were added."""
+        return self._folders(self._folder.select().order_by(self._folder.id))
+
+    def change_folder(self, folder_id: int, **changes: Any) -> bool:
+        """False where it is gone."""
+        change = self._folder.update(**changes).where(self._folder.id == folder_id)
+        return self._connections.write(change.execute) > 0
+
+    def delete_folder(self, folder_id: int) -> bool:
+        """Forget a folder with its files; False where there was none."""
+        query = self._folder.delete().where(self._folder.id == folder_id)
+        return self._connections.write(query.execute) > 0
+
+    # files
+
+    def take(self, folder_id: int, seen: Sequence[Seen], now: float) -> list[str]:
+        """Keep what was seen of a folder: new files, and those that are back or have changed.
+
+        Gives the jobs of the changed ones. A file that is as it was costs no write.
+        """
+        known = self._known(folder_id, [one.path for one in seen])
+        new = [one for one in seen if one.path not in known]
+        pairs = [(known[one.path], one) for one in seen if one.path in known]
+        changed = [
+            (old.id, one) for old, one in pairs if (old.size, old.mtime_ns) != (one.size, one.mtime_ns)
+        ]
+        moved = {file_id for file_id, _ in changed}
+        back = [old.id for old, _ in pairs if old.state == "gone" and old.id not in moved]
+        if new or changed or back:
+            self._connections.write(lambda: self._take(folder_id, new, changed, back, now))
+        return [old.job_id for old, _ in pairs if old.id in moved and old.job_id]
+
+    def _known(self, folder_id: int, paths: list[str]) -> dict[str, Any]:
+        """By path, and only what `take` looks at: it goes through every file of a folder at every look."""
+        file = self._file
+        columns = (file.id, file.path, file.size, file.mtime_ns, file.state, file.job_id)
+        query = file.select(*columns).where(file.folder == folder_id, file.path.in_(paths)).namedtuples()
+        return {row.path: row for row in self._connections.read(lambda: list(query))}
+
+    def _take(
+        self,
+        folder_id: int,
+        new: Iterable[Seen],
+        changed: Iterable[tuple[int, Seen]],
+        back: list[int],
+        now: float,
+    ) -> None:
+        file = self._file
+        rows = [
+            {
+                **_NOTHING_YET,
+                **vars(one),
+                "folder": folder_id,
+                "name": PurePath(one.path).name,
+                "seen_at": now,
+            }
+            for one in new
+        ]
+        if rows and self._folder.select().where(self._folder.id == folder_id).exists():
+            for at in range(0, len(rows), 100):  # SQLite takes so many values at a time, and no more
+                file.insert_many(rows[at : at + 100]).execute()
+        for file_id, one in changed:
+            again = {**_NOTHING_YET, "size": one.size, "mtime_ns": one.mtime_ns, "seen_at": now}
+            file.update(**again).where(file.id == file_id).execute()
+        for at in range(0, len(back), 500):
+            again = {"state": "new", "reason": "", "seen_at": now}
+            file.update(**again).where(file.id.in_(back[at : at + 500])).execute()
+
+    def paths_after(self, folder_id: int, after_id: int, limit: int) -> list[tuple[int, str]]:
+        """Ids and paths of the next files by id, those that are gone left out: to go through all of them."""
+        file = self._file
+        query = (
+            file.select(file.id, file.path)
+            .where(file.folder == folder_id, file.id > after_id, file.state != "gone")
+            .order_by(file.id)
+            .limit(limit)
+            .tuples()
+        )
+        return self._connections.read(lambda: list(query))
+
+    def file(self, file_id: int) -> LibraryFileRecord | None:
+        """None for one that is not there."""
+        return next(iter(self._files(self._file.select().where(self._file.id == file_id))), None)
+
+    def change_files(self, ids: Sequence[int], **changes: Any) -> int:
+        """Give files other fields; gives how many there were."""
+        file = self._file
+
+        def change() -> int:
+            parts = (list(ids[at : at + 500]) for at in range(0, len(ids), 500))
+            return sum(file.update(**changes).where(file.id.in_(part)).execute() for part in parts)
+
+        return self._connections.write(change)
+
+    def delete_files(self, ids: Sequence[int]) -> int:
+        """Forget files; gives how many there were."""
+        file = self._file
+
+        def delete() -> int:
+            parts = (list(ids[at : at + 500]) for at in range(0, len(ids), 500))
+            return sum(file.delete().where(file.id.in_(part)).execute() for part in parts)
+
+        return self._connections.write(delete)
+
+    def renew_folder(self, folder_id: int, now: float) -> int:
+        """All files of a folder are looked at as if they were new, but those that are gone."""
+        file = self._file
+        again = {"state": "new", "reason": "", "job_id": "", "found": [], "seen_at": now}
+        change = file.update(**again).where(file.folder == folder_id, file.state != "gone")
+        return self._connections.write(change.execute)
+
+    def next_new(self, folder_id: int, seen_before: float, after: str = "") -> LibraryFileRecord | None:
+        """The first file by path that waits to be looked into, behind the path `after`.
+
+        Only one that has been as it is since `seen_before`.
+        """
+        file = self._file
+        query = file.select().where(file.folder == folder_id, file.state == "new", file.path > after)
+        query = query.where(file.seen_at <= seen_before).order_by(file.path).limit(1)
+        return next(iter(self._files(query)), None)
+
+    def with_job(
+        self, folder_id: int, states: Sequence[str], statuses: Sequence[str], limit: int
+    ) -> list[LibraryFileRecord]:
+        """Files of a folder that are in one of these states, and whose job has one of these statuses."""
+        file, job = self._file, self._job
+        query = (
+            file.select(file)
+            .join(job, on=(job.id == file.job_id))
+            .where(file.folder == folder_id, file.state.in_(list(states)), job.status.in_(list(statuses)))
+            .limit(limit)
+        )
+        return self._files(query)
+
+    def uses(self, job_id: str) -> bool:
+        """Whether any file has that job."""
+        query = self._file.select().where(self._file.job_id == job_id)
+        return self._connections.read(query.exists)
+
+    def files(
+        self, search: str = "", state: str = "", folder_id: int = 0, limit: int = 50, offset: int = 0
+    ) -> list[LibraryFileRecord]:
+        """By folder and path; with `search`, those that have it in their name or among their tags."""
+        file = self._file
+        query = self._chosen(search, state, folder_id).order_by(file.folder, file.path)
+        return self._files(query.limit(limit).offset(offset))
+
+    def count(self, search: str = "", state: str = "", folder_id: int = 0) -> int:
+        """How many `files` finds on all its pages."""
+        return self._connections.read(self._chosen(search, state, folder_id).count)
+
+    def counts(self) -> dict[int, dict[str, int]]:
+        """How many files each folder has in each state."""
+        file = self._file
+        query = file.select(file.folder, file.state, peewee.fn.COUNT(file.id)).group_by(
+            file.folder, file.state
+        )
+        found: dict[int, dict[str, int]] = {}
+        for folder_id, state, count in self._connections.read(lambda: list(query.tuples())):
+            found.setdefault(folder_id, {})[state] = count
+        return found
+
+    def _chosen(self, search: str, state: str, folder_id: int) -> Any:
+        file = self._file
+        query = file.select()
+        if search:
+            query = query.where(file.name.contains(search) | file.found.cast("TEXT").contains(search))
+        if state:
+            query = query.where(file.state == state)
+        return query.where(file.folder == folder_id) if folder_id else query
+
+    def _folders(self, query: Any) -> list[LibraryFolderRecord]:
+        return self._connections.read(lambda: [library_folder_record(row) for row in query.dicts()])
+
+    def _files(self, query: Any) -> list[LibraryFileRecord]:
+        return self._connections.read(lambda: [library_file_record(row) for row in query.dicts()])

@@ -4,13 +4,11 @@ Translates between what is stored and what is shown; decides nothing that the sl
 decide. Every verb may be called from any thread.
 """
 
-import errno
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -22,7 +20,7 @@ from engine.cancel import CancelToken
 from engine.candidates import candidate
 from engine.chat.conversation import Chats
 from engine.downloads import Downloads
-from engine.errors import Busy, DataFolderError, InvalidInput, OutOfSpace
+from engine.errors import Busy, InvalidInput
 from engine.events import (
     AnalysisPlan,
     FrameView,
@@ -36,7 +34,10 @@ from engine.events import (
     SwitchProgress,
 )
 from engine.jobs import JobRunner
-from engine.jobs.views import frame_view, job_result
+from engine.jobs.findings import Findings
+from engine.jobs.search import Search
+from engine.jobs.trouble import storage_said as _storage_said
+from engine.jobs.views import frame_view, job_result, samples_of
 from engine.prompts import checked_name, prompt_to_save
 from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
@@ -44,7 +45,7 @@ from engine.switching import Report, SwitchRun
 from engine.video.exports import export
 from engine.video.frames import VideoInfo, effective_interval, probe, sample_count
 from engine.video.request import AnalysisRequest
-from storage.errors import DiskFull, StorageError
+from storage.errors import StorageError
 from storage.records import JobRecord, PromptRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
@@ -52,7 +53,6 @@ from storage.thumbnails import Thumbnails
 log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 1.0  # that `cancel_switch` waits for the end before it answers
-FULL = "The disk is full. Free some space and try again."
 BUILTIN = ("builtin", "scene-facts")
 
 
@@ -68,6 +68,8 @@ class Engine:
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
         self.chats = Chats(store, self._slot, self.generation)
         self.downloads = Downloads(models_dir)
+        self.findings = Findings(store)
+        self.search = Search(store, self.findings)
         self._changing = threading.Lock()  # one change of the settings, or choice of a model, at a time
         self._closing = False
         self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
@@ -89,6 +91,7 @@ class Engine:
         for run in self._switches:
             run.cancel.cancel("Haven is closing")
         self.downloads.close()
+        self.findings.close()
         self.chats.close()
         self._jobs.close()
         for run in self._switches:
@@ -302,7 +305,9 @@ class Engine:
     def job_result(self, job_id: str) -> JobResult:
         """Everything that is known of a job."""
         record = self._record(job_id)
-        return job_result(self._jobs.view(record), record, self._store.frames(job_id))
+        frames = self._store.frames(job_id)
+        found = self.findings.of(record, samples_of(frames))
+        return job_result(self._jobs.view(record), record, frames, found)
 
     def export_job(self, job_id: str, format: str) -> Path:
         """Write what is known of a job as a file; `json` is the one format yet. Raises: InvalidInput."""
@@ -380,18 +385,3 @@ def _saved(record: PromptRecord) -> SavedPrompt:
 
 def _options_key(provider_id: str, model: str) -> str:
     return f"options/{provider_id}/{model}"
-
-
-@contextmanager
-def _storage_said() -> Iterator[None]:
-    """What goes wrong with the data folder, in words for the person."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise OutOfSpace(FULL) from error
-    except DiskFull as error:
-        raise OutOfSpace(FULL) from error
-    except StorageError as error:
-        raise DataFolderError(f"Nothing could be kept: {error}") from error

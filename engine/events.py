@@ -191,6 +191,44 @@ class SpanView:
     end: float
     confidence: float | None
     hits: int
+    corrected: bool = False  # by a person
+
+
+@dataclass(frozen=True)
+class LookedView:
+    """A stretch of time that was looked at; seconds, half-open. What lies between two was not."""
+
+    start: float
+    end: float
+    answered: bool  # False: in vain
+
+
+@dataclass(frozen=True)
+class SpansView:
+    """The spans of a job, how they were made, and what was looked at."""
+
+    job_id: str
+    duration: float  # of the video, in seconds
+    tags: tuple[str, ...]
+    settings: Mapping[str, Any]  # threshold, max_gap, min_duration; tags: what differs for some
+    spans: tuple[SpanView, ...]
+    totals: Mapping[str, Mapping[str, float]]  # by tag: seconds, spans, hits
+    looked: tuple[LookedView, ...]
+    corrections: int  # that were made in this video
+
+
+@dataclass(frozen=True)
+class SearchHit:
+    """Where something that was searched for is."""
+
+    job_id: str
+    video: str  # file name, for the person
+    kind: Literal["tag", "caption"]
+    text: str  # the tag, or the caption
+    start: float  # seconds
+    end: float | None  # None: a single frame
+    confidence: float | None
+    thumbnail: str  # URL below the server's root; empty when there is no picture
 
 
 @dataclass(frozen=True)
@@ -201,6 +239,26 @@ class JobResult:
     frames: tuple[FrameView, ...]
     spans: tuple[SpanView, ...]
     summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ServerView:
+    """An OpenAI-compatible server that somebody named. Its key is not among it."""
+
+    name: str
+    base_url: str
+    has_key: bool
+    named_by: Literal["page", "environment"]
+
+
+@dataclass(frozen=True)
+class ServersView:
+    """The servers that models may come from."""
+
+    openai: tuple[ServerView, ...]
+    ollama: str  # the address that was named on the page; empty: the usual one counts
+    usual_ollama: str  # what OLLAMA_HOST says, else this machine's
+    no_keyring: str  # why no key can be kept here, and what to do instead; empty where one can
 
 
 @dataclass(frozen=True)

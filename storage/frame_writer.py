@@ -7,6 +7,7 @@ in, which takes a fraction of the time that building them anew does. Opens no tr
 import peewee
 
 from storage.records import FrameRecord
+from storage.search import note_tags
 from storage.tables import Tables, dumps, frame_row
 
 _ANY = FrameRecord("", 0, 0, "")
@@ -40,6 +41,7 @@ class FrameWriter:
         # The order of both is that of the table's columns, as peewee writes them.
         if not self._database.execute_sql(self._insert, tuple(row.values())).rowcount:
             return False
+        note_tags(self._database, frame.job_id, frame.tags)
         failed = frame.state == "failed"
         self._database.execute_sql(self._advance, (1, int(failed), frame.time_us, seconds, frame.job_id))
         return True

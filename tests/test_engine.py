@@ -85,7 +85,7 @@ def test_the_built_in_provider_analyses_a_video_into_frames_and_spans(engine, vi
         ("mostly blue", 1, 2),
         ("mostly green", 2, 3),
     ]
-    assert result.summary["tags"]["mostly blue"] == {"seconds": 1.0, "spans": 1}
+    assert result.summary["tags"]["mostly blue"] == {"seconds": 1.0, "spans": 1, "hits": 2}
 
 
 def test_the_tiny_model_names_what_is_there_and_when(engine, video):

@@ -4,9 +4,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from engine.events import FrameView, JobResult, JobView, SpanView
+from engine.events import FrameView, JobResult, JobView, LookedView, SpansView, SpanView
 from engine.settings import Sampling
 from engine.video import spans
+from engine.video.corrections import Correction, corrected
+from engine.video.span_settings import SpanSettings
 from storage.records import FrameRecord, JobRecord
 
 WINDOW_SECONDS = 10.0  # the pace of a run is that of its last seconds
@@ -44,8 +46,13 @@ def frame_view(frame: FrameRecord) -> FrameView:
         caption=frame.caption,
         facts=dict(frame.facts),
         error=frame.error,
-        thumbnail=f"/thumbnails/{frame.job_id}/{frame.time_us}.jpg" if frame.has_picture else "",
+        thumbnail=thumbnail(frame.job_id, frame.time_us) if frame.has_picture else "",
     )
+
+
+def thumbnail(job_id: str, time_us: int) -> str:
+    """Where the page finds the small picture of a frame."""
+    return f"/thumbnails/{job_id}/{time_us}.jpg"
 
 
 def job_view(
@@ -76,40 +83,91 @@ def job_view(
     )
 
 
-def job_result(view: JobView, job: JobRecord, frames: Sequence[FrameRecord]) -> JobResult:
-    """Everything of a job, with the spans computed from the stored answers."""
-    found = job_spans(job, frames)
-    totals = spans.totals(found)
+def job_result(
+    view: JobView, job: JobRecord, frames: Sequence[FrameRecord], found: Sequence[spans.Span]
+) -> JobResult:
+    """Everything of a job, with the spans that were made of its answers."""
     summary = {
         "video": job.video_name,
-        "duration_seconds": job.duration_us / 1e6,
+        "duration_seconds": seconds(job.duration_us),
         "frames": len(frames),
         "failed": job.frames_failed,
         "compute_seconds": round(job.compute_seconds, 3),
-        "tags": {tag: _total(totals.get(tag)) for tag in job.tags},
+        "tags": _totals(job, found),
         "prompt": job.prompt,
     }
     return JobResult(view, tuple(map(frame_view, frames)), tuple(map(_span_view, found)), summary)
 
 
-def job_spans(job: JobRecord, frames: Sequence[FrameRecord]) -> list[spans.Span]:
-    """The spans of every tag, within the range that was analysed."""
-    samples = [spans.Sample(f.time_us, f.state, f.tags) for f in frames]
+def samples_of(frames: Sequence[FrameRecord]) -> list[spans.Sample]:
+    """What spans are made of."""
+    return [spans.Sample(frame.time_us, frame.state, frame.tags) for frame in frames]
+
+
+def job_spans(
+    job: JobRecord,
+    samples: Sequence[spans.Sample],
+    settings: SpanSettings = SpanSettings(),  # noqa: B008 - it is never changed
+    corrections: Sequence[Correction] = (),
+) -> list[spans.Span]:
+    """The spans of every tag, within the range that was analysed, with what a person corrected."""
+    end_us, step_us, cut_short = _range(job)
+    found: list[spans.Span] = []
+    for tag in job.tags:
+        rule = settings.rule(tag)
+        lengths = rule.max_gap.in_us(job.duration_us), rule.min_duration.in_us(job.duration_us)
+        own = spans.spans(samples, end_us, step_us, tag, rule.threshold, *lengths, cancelled=cut_short)
+        about = [correction for correction in corrections if correction.tag == tag]
+        found += corrected(own, about, samples, rule.threshold)
+    return found
+
+
+def spans_view(
+    job: JobRecord,
+    samples: Sequence[spans.Sample],
+    settings: SpanSettings,
+    found: Sequence[spans.Span],
+    corrections: int,
+) -> SpansView:
+    """The spans of a job with what they were made of, in seconds."""
+    end_us, step_us, cut_short = _range(job)
+    looked = spans.looked(samples, end_us, step_us, cancelled=cut_short)
+    duration_us = max([job.duration_us, *(stretch.end_us for stretch in looked[-1:])])
+    return SpansView(
+        job_id=job.id,
+        duration=seconds(duration_us),
+        tags=tuple(job.tags),
+        settings=settings.as_dict(),
+        spans=tuple(map(_span_view, found)),
+        totals=_totals(job, found),
+        looked=tuple(LookedView(seconds(one.start_us), seconds(one.end_us), one.answered) for one in looked),
+        corrections=corrections,
+    )
+
+
+def seconds(time_us: int) -> float:
+    return time_us / 1e6
+
+
+def _range(job: JobRecord) -> tuple[int, int, bool]:
+    """End of what was to be analysed (0: unknown) and step, in microseconds; whether it ended before that."""
     sampling = Sampling.from_dict(job.sampling)
     ends = [end for end in (job.duration_us or None, sampling.end_us) if end is not None]
-    end_us, step_us = min(ends, default=0), job.sampling["step_us"]
-    cut_short = not job.status.startswith("completed")
-    return [
-        span for tag in job.tags for span in spans.spans(samples, end_us, step_us, tag, cancelled=cut_short)
-    ]
+    return min(ends, default=0), job.sampling["step_us"], not job.status.startswith("completed")
 
 
 def _span_view(span: spans.Span) -> SpanView:
-    return SpanView(span.tag, span.start_us / 1e6, span.end_us / 1e6, span.confidence, span.hits)
+    start, end = seconds(span.start_us), seconds(span.end_us)
+    return SpanView(span.tag, start, end, span.confidence, span.hits, span.corrected)
 
 
-def _total(total: spans.Total | None) -> dict[str, float]:
-    return {"seconds": total.duration_us / 1e6 if total else 0.0, "spans": total.spans if total else 0}
+def _totals(job: JobRecord, found: Sequence[spans.Span]) -> dict[str, dict[str, float]]:
+    totals = spans.totals(found)
+    return {tag: _total(totals.get(tag, spans.Total(0, 0, 0))) for tag in job.tags}
+
+
+def _total(total: spans.Total) -> dict[str, float]:
+    return {"seconds": seconds(total.duration_us), "spans": total.spans, "hits": total.hits}
 
 
 def _own_rate(job: JobRecord) -> float | None:

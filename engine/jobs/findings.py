@@ -1,0 +1,191 @@
+"""What the answers of a job add up to: spans, made as a person wants them, with what a person corrected.
+
+Made anew from the stored answers whenever something moves; no model is asked. Corrections belong to the
+video's content, so a later job about the same video has them too.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from engine.cancel import CancelToken
+from engine.errors import InvalidInput
+from engine.events import SpansView
+from engine.jobs.trouble import storage_said
+from engine.jobs.videos import sha256_of_job
+from engine.jobs.views import job_spans, seconds, spans_view
+from engine.settings import number
+from engine.video.corrections import Correction, Stretch
+from engine.video.span_settings import SpanSettings
+from engine.video.spans import HIT_STATES, Sample, Span
+from storage.records import CorrectionRecord, JobRecord
+from storage.store import Store
+
+JOBS_AT_HAND = 3  # whose answers are kept in memory
+LONGEST_VIDEO = 1e9  # seconds
+
+
+class Findings:
+    """Spans, their settings and their corrections. Every method may be called from any thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._changing = threading.Lock()  # one change of settings or corrections at a time
+        self._reading = threading.Lock()
+        self._closing = CancelToken()
+        self._at_hand: OrderedDict[str, list[Sample]] = OrderedDict()
+        # Another number means that spans may differ; the time, since an open page outlives a restart.
+        self.revision = int(time.time())
+
+    def close(self) -> None:
+        """Let go of a file that is being read."""
+        self._closing.cancel("Haven is closing")
+
+    def spans(self, job_id: str) -> SpansView:
+        """Everything that a timeline shows. Raises: InvalidInput for an unknown job."""
+        job = self._job(job_id)
+        samples, corrections = self._samples(job), self._corrections(job)
+        settings = self.settings(job_id)
+        found = job_spans(job, samples, settings, corrections)
+        return spans_view(job, samples, settings, found, len(corrections))
+
+    def of(self, job: JobRecord, samples: Sequence[Sample]) -> list[Span]:
+        """The spans of a job whose answers were read already."""
+        return job_spans(job, samples, self.settings(job.id), self._corrections(job))
+
+    def settings(self, job_id: str) -> SpanSettings:
+        """How the spans of a job are made."""
+        return SpanSettings.from_dict(self._store.corrections.settings(job_id))
+
+    def set_settings(self, job_id: str, changes: object) -> SpansView:
+        """Change some of them; gives the spans that this makes. Raises: InvalidInput, naming what is off."""
+        job = self._job(job_id)
+        with self._changing, storage_said():
+            changed = self.settings(job_id).changed(changes, job.tags)
+            self._store.corrections.set_settings(job_id, changed.as_dict(), changed.lowest)
+            self.revision += 1
+        return self.spans(job_id)
+
+    def correct(self, job_id: str, tag: str, old: object = None, new: object = None) -> SpansView:
+        """Say where a span really is: `old` as it stands there now, `new` as it should be, in seconds.
+
+        Without `old` a span is added, without `new` one is deleted. Reads the file's content where that was
+        not done yet. Raises: InvalidInput, naming what is off.
+        """
+        job = self._job(job_id)
+        if tag not in job.tags:
+            raise InvalidInput(f"{tag!r} was not asked for. The tags are: {', '.join(job.tags) or 'none'}.")
+        was, now = _stretch("old", old, job), _stretch("new", new, job)
+        if was is None and now is None:
+            raise InvalidInput("Say which span: old as it is, new as it should be, or both.")
+        sha256 = self._content(job)
+        with self._changing, storage_said():
+            if was is not None:
+                self._refuse_unknown_span(job, tag, was)
+            self._store.corrections.add_correction(_record(sha256, Correction(tag, was, now)))
+            if now is not None:
+                self._store.search.note_tag(job_id, tag, 1.0)
+            self.revision += 1
+        return self.spans(job_id)
+
+    def undo(self, job_id: str) -> SpansView:
+        """Take the last correction of this video back. Raises: InvalidInput where there is none."""
+        job = self._job(job_id)
+        sha256 = self._known_content(job)
+        with self._changing, storage_said():
+            if not sha256 or not self._store.corrections.remove_last_correction(sha256):
+                raise InvalidInput(f"No span of {job.video_name} was corrected: there is nothing to undo.")
+            self.revision += 1
+        return self.spans(job_id)
+
+    # what the verbs are made of
+
+    def _job(self, job_id: str) -> JobRecord:
+        job = self._store.job(job_id) if isinstance(job_id, str) else None
+        if job is None:
+            raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
+        return job
+
+    def _samples(self, job: JobRecord) -> list[Sample]:
+        """All answers that are kept; only those that are new are read."""
+        with self._reading:
+            samples = self._at_hand.setdefault(job.id, [])
+            self._at_hand.move_to_end(job.id)
+            while len(self._at_hand) > JOBS_AT_HAND:
+                self._at_hand.popitem(last=False)
+            self._read_on(job.id, samples)
+            if len(samples) < job.frames_done:  # some came between those that were there
+                samples.clear()
+                self._read_on(job.id, samples)
+            return list(samples)
+
+    def _read_on(self, job_id: str, samples: list[Sample]) -> None:
+        while samples and samples[-1].state not in HIT_STATES:  # when a job goes on, these are asked again
+            samples.pop()
+        last = samples[-1].time_us if samples else None
+        samples += [Sample(*row) for row in self._store.corrections.answers(job_id, last)]
+
+    def _corrections(self, job: JobRecord) -> list[Correction]:
+        sha256 = self._known_content(job)
+        return [_correction(one) for one in self._store.corrections.corrections(sha256)] if sha256 else []
+
+    def _known_content(self, job: JobRecord) -> str:
+        """The hash of a job's video; empty where the file was not read to its end yet."""
+        known = self._store.video_hash(job.video_path, job.video_size, job.video_mtime_ns)
+        return job.video_sha256 or known or ""
+
+    def _content(self, job: JobRecord) -> str:
+        known = self._known_content(job)
+        with storage_said():
+            sha256 = known or sha256_of_job(job, self._store, self._closing)
+        if not sha256:
+            raise InvalidInput(
+                f"{job.video_name} is not there any more, or was changed: a correction is kept with what is "
+                "in the file. Put it back, then correct."
+            )
+        return sha256
+
+    def _refuse_unknown_span(self, job: JobRecord, tag: str, was: Stretch) -> None:
+        found = self.of(job, self._samples(job))
+        if was not in [(span.start_us, span.end_us) for span in found if span.tag == tag]:
+            raise InvalidInput(
+                f"There is no span of {tag!r} from {seconds(was[0]):g} s to {seconds(was[1]):g} s. The spans "
+                "may have moved meanwhile: look again."
+            )
+
+
+def _stretch(name: str, given: object, job: JobRecord) -> Stretch | None:
+    """Two times in seconds as microseconds, within the video. Raises: InvalidInput."""
+    if given is None:
+        return None
+    if not isinstance(given, (list, tuple)) or len(given) != 2:
+        raise InvalidInput(
+            f"{name} must be a start and an end in seconds, as in [1.5, 4], not {given!r:.80}."
+        )
+    longest = seconds(job.duration_us) if name == "new" and job.duration_us else LONGEST_VIDEO
+    start, end = (round(number(f"{name} {what}", at, 0, longest) * 1e6) for what, at in _named(given))
+    if end <= start:
+        raise InvalidInput(f"The end ({end / 1e6:g} s) must come after the start ({start / 1e6:g} s).")
+    return start, end
+
+
+def _named(times: Sequence[object]) -> Sequence[tuple[str, object]]:
+    return ("start", times[0]), ("end", times[1])
+
+
+def _record(sha256: str, correction: Correction) -> CorrectionRecord:
+    old, new = correction.old or (None, None), correction.new or (None, None)
+    return CorrectionRecord(sha256, correction.tag, *old, *new, made_at=time.time())
+
+
+def _correction(record: CorrectionRecord) -> Correction:
+    return Correction(
+        record.tag,
+        _both(record.old_start_us, record.old_end_us),
+        _both(record.new_start_us, record.new_end_us),
+    )
+
+
+def _both(start_us: int | None, end_us: int | None) -> Stretch | None:
+    return None if start_us is None or end_us is None else (start_us, end_us)

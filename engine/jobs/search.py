@@ -1,0 +1,97 @@
+"""Where was the dog? Captions and tags of all videos, found by index, with the times.
+
+Newest analyses first. Knows nothing of pages.
+"""
+
+import re
+
+from engine.errors import InvalidInput
+from engine.events import SearchHit, SpanView
+from engine.jobs.findings import Findings
+from engine.jobs.views import seconds, thumbnail
+from engine.settings import whole
+from storage.records import JobRecord
+from storage.store import Store
+
+MOST = 200  # places at once
+LONGEST = 200  # characters of a question
+EACH = 5  # places of one tag, or captions, in one video
+# Answers that are read for one search, about a tenth of a second; beyond that only the video is named.
+ANSWERS = 20_000
+THRESHOLD = 0.5  # of a job whose spans were never made otherwise
+_WORD = re.compile(r"\w+")
+# What people put around what they look for; asked for alone, these are looked for as well.
+_AROUND = frozenset(
+    _WORD.findall(
+        """
+        a an and any are at be been being can did do does find for from had has have here how i in is it its
+        me my of on or see seen show some that the their there these they this those to was we were what
+        when where which who whose with you your
+        """
+    )
+)
+
+
+class Search:
+    """Any thread may ask."""
+
+    def __init__(self, store: Store, findings: Findings) -> None:
+        self._store = store
+        self._findings = findings
+
+    def find(self, query: str, limit: int = 20) -> list[SearchHit]:
+        """At most `limit` places: tags that have one of the words, captions that have all of them.
+
+        Raises: InvalidInput.
+        """
+        limit = whole("limit", limit, 1, MOST)
+        words = words_of(query)
+        captions = self._captions(words, limit)
+        tags = self._tags(words, max(limit // 2, limit - len(captions)))
+        return (tags + captions)[:limit]
+
+    def _captions(self, words: list[str], limit: int) -> list[SearchHit]:
+        hits: list[SearchHit] = []
+        jobs: dict[str, JobRecord | None] = {}
+        for found in self._store.search.captions(words, limit, EACH):
+            job = jobs.setdefault(found.job_id, self._store.job(found.job_id))
+            if job is not None:
+                at = seconds(found.time_us)
+                picture = thumbnail(found.job_id, found.time_us) if found.has_picture else ""
+                hits.append(
+                    SearchHit(job.id, job.video_name, "caption", found.caption, at, None, None, picture)
+                )
+        return hits[:limit]
+
+    def _tags(self, words: list[str], limit: int) -> list[SearchHit]:
+        hits: list[SearchHit] = []
+        left, seen = ANSWERS, set[tuple[str, str]]()
+        for found in self._store.search.tags(words, THRESHOLD, MOST):
+            job = self._store.job(found.job_id)
+            if job is None or (job.video_path, found.tag) in seen:  # an older run over the same video
+                continue
+            left -= job.frames_done
+            if left < 0 and hits:
+                break
+            spans = [span for span in self._findings.spans(job.id).spans if span.tag == found.tag][:EACH]
+            if spans:
+                seen.add((job.video_path, found.tag))
+            hits += [_hit(job, span) for span in spans]
+            if len(hits) >= limit:
+                break
+        return hits[:limit]
+
+
+def words_of(query: object) -> list[str]:
+    """What is looked for, without what people put around it. Raises: InvalidInput for nothing."""
+    if not isinstance(query, str) or len(query) > LONGEST:
+        raise InvalidInput(f"Say what to look for in at most {LONGEST} characters.")
+    words = _WORD.findall(query.casefold().replace("_", " "))
+    if not words:
+        raise InvalidInput("Say what to look for, for example: where was the dog?")
+    return [word for word in words if word not in _AROUND] or words
+
+
+def _hit(job: JobRecord, span: SpanView) -> SearchHit:
+    picture = "" if span.corrected else thumbnail(job.id, round(span.start * 1e6))
+    return SearchHit(job.id, job.video_name, "tag", span.tag, span.start, span.end, span.confidence, picture)

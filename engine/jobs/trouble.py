@@ -1,0 +1,25 @@
+"""What goes wrong with the data folder, in words for the person. Knows nothing of what was to be kept."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.errors import DataFolderError, OutOfSpace
+from storage.errors import DiskFull, StorageError
+
+FULL = "The disk is full. Free some space and try again."
+
+
+@contextmanager
+def storage_said() -> Iterator[None]:
+    """Raises: OutOfSpace, DataFolderError in place of what storage and the disk raise."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OutOfSpace(FULL) from error
+    except DiskFull as error:
+        raise OutOfSpace(FULL) from error
+    except StorageError as error:
+        raise DataFolderError(f"Nothing could be kept: {error}") from error

@@ -34,6 +34,7 @@ from engine.events import (
     SwitchProgress,
 )
 from engine.jobs import JobRunner
+from engine.jobs.exporting import Exports
 from engine.jobs.findings import Findings
 from engine.jobs.search import Search
 from engine.jobs.trouble import storage_said as _storage_said
@@ -42,7 +43,6 @@ from engine.prompts import checked_name, prompt_to_save
 from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
-from engine.video.exports import export
 from engine.video.frames import VideoInfo, effective_interval, probe, sample_count
 from engine.video.request import AnalysisRequest
 from storage.errors import StorageError
@@ -70,6 +70,7 @@ class Engine:
         self.downloads = Downloads(models_dir)
         self.findings = Findings(store)
         self.search = Search(store, self.findings)
+        self.exports = Exports(store, self.findings, self.job_result)
         self._changing = threading.Lock()  # one change of the settings, or choice of a model, at a time
         self._closing = False
         self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
@@ -310,10 +311,8 @@ class Engine:
         return job_result(self._jobs.view(record), record, frames, found)
 
     def export_job(self, job_id: str, format: str) -> Path:
-        """Write what is known of a job as a file; `json` is the one format yet. Raises: InvalidInput."""
-        result = self.job_result(job_id)
-        with _storage_said():
-            return export(result, format, self._store.folder / "exports")
+        """Write what is known of a job as a file. Raises: as `Exports.export`."""
+        return self.exports.export(job_id, format)
 
     def video_path(self, job_id: str) -> Path:
         """The file that a job is about."""

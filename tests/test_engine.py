@@ -203,7 +203,7 @@ def test_a_full_disk_is_said_when_a_file_is_written(engine, video, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("engine.video.exports.os.fsync", full)
+    monkeypatch.setattr("engine.video.exports.writing.os.fsync", full)
     with pytest.raises(OutOfSpace, match="disk is full"):
         engine.export_job(job.job_id, "json")
     assert list((engine._store.folder / "exports").iterdir()) == []

@@ -1,0 +1,88 @@
+"""Jobs as files that other programs read: gathers what a format needs, and knows what lies beside videos."""
+
+import logging
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from engine.errors import InvalidInput, MediaError
+from engine.events import JobResult
+from engine.jobs.findings import Findings
+from engine.jobs.trouble import storage_said
+from engine.video import exports
+from engine.video.exports import beside
+from engine.video.frames import probe
+from storage.records import JobRecord
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Exports:
+    """Files made of jobs. Every method may be called from any thread."""
+
+    def __init__(self, store: Store, findings: Findings, result: Callable[[str], JobResult]) -> None:
+        """`result` gives everything that is known of a job."""
+        self._store = store
+        self._findings = findings
+        self._result = result
+
+    def formats(self) -> tuple[exports.Format, ...]:
+        """Every format, those of most worth first."""
+        return tuple(exports.FORMATS.values())
+
+    def export(self, job_id: str, format: str) -> Path:
+        """Write a job as a file into the data folder.
+
+        Raises: InvalidInput for an unknown job or format, or for one that has no place for what was found;
+        MediaError when the format counts frames and the video does not say how many a second it has;
+        OutOfSpace.
+        """
+        counts_frames = exports.known_format(format).counts_frames
+        material = self._material(job_id, counts_frames)
+        with storage_said():
+            return exports.export(material, format, self._store.folder / "exports")
+
+    def save_beside(self, job_id: str, overwrite: bool = False) -> Path:
+        """Put the `.AI.json` of a job beside its video; gives the file.
+
+        A file that Haven did not write, or that somebody changed, is replaced only with `overwrite`.
+        Raises: InvalidInput, saying what is in the way; OutOfSpace.
+        """
+        if not isinstance(overwrite, bool):
+            raise InvalidInput(f"overwrite must be true or false, not {overwrite!r:.80}.")
+        material = self._material(job_id, counts_frames=False)
+        key = beside.key(beside.place_beside(material.video))
+        with storage_said():
+            place, written = beside.write_beside(material, self._store.setting(key, ""), overwrite)
+            self._store.set_setting(key, written)
+        return place
+
+    def read_spans(self, file: Path) -> exports.ReadSpans:
+        """The time spans in a `.AI.json`, of Haven or of another tagger. Raises: InvalidInput."""
+        return exports.read_spans(file)
+
+    def _material(self, job_id: str, counts_frames: bool) -> exports.Material:
+        result = self._result(job_id)
+        job = self._store.job(result.job.job_id)
+        if job is None:
+            raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
+        return exports.Material(
+            result=result,
+            video=Path(job.video_path),
+            interval_us=int(job.sampling["step_us"]),
+            uploaded=job.uploaded,
+            rate=_rate(job) if counts_frames else None,
+            threshold=self._findings.settings(job.id).rule("").threshold,
+        )
+
+
+def _rate(job: JobRecord) -> Fraction | None:
+    """Pictures a second of a job's video; None where the file does not say. Raises: MediaError."""
+    try:
+        return probe(job.video_path).rate
+    except MediaError as error:
+        raise MediaError(
+            f"This format counts frames, and the video that says how many a second there are cannot be read: "
+            f"{error}"
+        ) from error

@@ -1,6 +1,6 @@
-"""Keeps one answer on another thread while the next frame is asked about: in order, never two at once.
+"""Keeps what a model said on another thread while it goes on: in order, never two at once.
 
-A commit waits for the disk longer than a quick model looks at a picture. Knows nothing of what is kept.
+A commit waits for the disk longer than a quick model takes for an answer. Knows nothing of what is kept.
 """
 
 from collections.abc import Callable

@@ -8,10 +8,12 @@ import gradio as gr
 
 from engine.chat.answer import Answer
 from engine.chat.conversation import update_of
-from ui.api import EVERY_SECONDS, plain, said, spoken
+from ui.api import plain, said, spoken
 from ui.house import House
 from ui.media import given_picture
 from ui.off_loop import quick, slow
+
+EVERY_SECONDS = 0.2  # between two updates of a stream, each of which takes a few milliseconds from the model
 
 
 def wire(house: House) -> None:

@@ -15,6 +15,7 @@ from engine.backends.base import Backend, BackendInfo, Finished, TextDelta
 from engine.cancel import CancelToken
 from engine.chat.context import Turn, fit
 from engine.errors import Cancelled, HavenError, InvalidInput
+from engine.keeping import Keeping
 from engine.settings import GenerationSettings
 from engine.slot import Slot
 
@@ -70,7 +71,8 @@ class Answer:
 
     def _run(self) -> None:
         try:
-            self._write()
+            with Keeping(self._keep) as keeping:
+                self._write(keeping)
         except Cancelled:
             self._draft = replace(self._draft, state="stopped", finish_reason="cancelled")
         except HavenError as error:
@@ -92,15 +94,15 @@ class Answer:
     def _fail(self, error: str) -> None:
         self._draft = replace(self._draft, state="failed", error=error, finish_reason="error")
 
-    def _write(self) -> None:
+    def _write(self, keeping: Keeping[[Draft]]) -> None:
         occupied = self._slot.occupy(
             "A chat answer", lambda: self.cancel.cancel("another model was chosen"), self.cancel, urgent=True
         )
         with occupied, self._slot.lease(self.cancel, urgent=True) as backend:
             self._draft = replace(self._draft, provider=backend.info.provider, model=backend.info.model)
-            self._stream(backend)
+            self._stream(backend, keeping)
 
-    def _stream(self, backend: Backend) -> None:
+    def _stream(self, backend: Backend, keeping: Keeping[[Draft]]) -> None:
         info = backend.info
         self._refuse_unseen(info)
         settings = self._settings
@@ -113,21 +115,18 @@ class Answer:
         self._draft = replace(self._draft, notice=context.notice)
         for piece in backend.stream(context.messages, settings, self.cancel):
             self._take(piece, info)
+            if time.monotonic() - self._kept > KEEP_SECONDS:
+                keeping.put(self._draft)
+                self._kept = time.monotonic()
 
     def _take(self, piece: TextDelta | Finished, info: BackendInfo) -> None:
         if isinstance(piece, TextDelta):
             self._draft = replace(self._draft, text=self._draft.text + piece.text)
             self._begin()
-            self._keep_now_and_then()
             return
         usage = asdict(piece.usage) | {"context_length": info.context_length}
         state = "stopped" if piece.reason == "cancelled" else "done"
         self._draft = replace(self._draft, state=state, finish_reason=piece.reason, usage=usage)
-
-    def _keep_now_and_then(self) -> None:
-        if time.monotonic() - self._kept > KEEP_SECONDS:
-            self._keep(self._draft)
-            self._kept = time.monotonic()
 
     def _refuse_unseen(self, info: BackendInfo) -> None:
         if not info.vision and any(message.images for message in self._turns[-1]):

@@ -14,9 +14,9 @@ from engine.backends.base import Backend, Frame, FrameTask
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError
 from engine.events import FrameLost, FrameRead, JobStatus
-from engine.jobs.keeping import Keeping
 from engine.jobs.videos import check_unchanged
 from engine.jobs.views import Pace
+from engine.keeping import Keeping
 from engine.settings import Sampling
 from engine.slot import Slot
 from engine.video.analysis import analyse

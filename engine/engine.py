@@ -39,6 +39,8 @@ from engine.jobs.findings import Findings
 from engine.jobs.search import Search
 from engine.jobs.trouble import storage_said as _storage_said
 from engine.jobs.views import frame_view, job_result, samples_of
+from engine.library import Library
+from engine.library.watch import Analysis
 from engine.prompts import checked_name, prompt_to_save
 from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
@@ -68,6 +70,7 @@ class Engine:
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
         self.chats = Chats(store, self._slot, self.generation)
         self.downloads = Downloads(models_dir)
+        self.library = Library(store, self._jobs, self._for_library())
         self.findings = Findings(store)
         self.search = Search(store, self.findings)
         self.exports = Exports(store, self.findings, self.job_result)
@@ -81,6 +84,7 @@ class Engine:
         """Recover what a dead process left, go on with the queue, bring back the last model."""
         self._jobs.start()
         self.chats.start()
+        self.library.start()
         chosen = self._store.setting("model")
         if chosen and (chosen["provider"], chosen["model"]) != BUILTIN:
             self.begin_switch(chosen["provider"], chosen["model"], "wait", chosen["options"])
@@ -92,6 +96,7 @@ class Engine:
         for run in self._switches:
             run.cancel.cancel("Haven is closing")
         self.downloads.close()
+        self.library.close()
         self.findings.close()
         self.chats.close()
         self._jobs.close()
@@ -347,6 +352,19 @@ class Engine:
             if known is None or not self._store.prompts.delete(known.name):
                 raise InvalidInput(f"Nothing is saved under {name!r}; it may have been deleted.")
         return _saved(known)
+
+    def _for_library(self) -> Analysis:
+        def found(job_id: str) -> list[str]:
+            tags = self.job_result(job_id).summary["tags"]
+            return [tag for tag, total in tags.items() if total["spans"]]
+
+        return Analysis(
+            submit=lambda request: self.submit_video(request).job_id,
+            refuse=self._refuse_what_the_model_cannot,
+            cancel=self._jobs.cancel,
+            found=found,
+            model=self.backend_info,
+        )
 
     def _record(self, job_id: str) -> JobRecord:
         job = self._store.job(job_id) if isinstance(job_id, str) else None

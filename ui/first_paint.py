@@ -17,6 +17,7 @@ TOP = b"""
 <link rel="stylesheet" href="haven/assets/parts.css">
 <link rel="stylesheet" href="haven/assets/chat.css">
 <link rel="stylesheet" href="haven/assets/models.css">
+<link rel="stylesheet" href="haven/assets/library.css">
 <link rel="stylesheet" href="haven/assets/prompts.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
@@ -27,6 +28,7 @@ TOP = b"""
 <script src="haven/assets/chat_pictures.js"></script>
 <script src="haven/assets/chat.js"></script>
 <script src="haven/assets/models.js"></script>
+<script src="haven/assets/library.js"></script>
 """
 
 

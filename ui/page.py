@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from ui import api, bar, chat, chat_api, jobs, models, models_api, prompts, video, video_layout
+from ui import api, bar, chat, chat_api, jobs, library, library_api, models, models_api, prompts, video, video_layout
 from ui.house import House
 
 # Seconds between two looks of Gradio's queue for something to do. It looks every millisecond otherwise, which
@@ -25,6 +25,8 @@ def build_page(house: House) -> gr.Blocks:
                 video_tab = video_layout.build()
             with gr.Tab("Chat", id="chat", elem_id="haven-tab-chat"):
                 chat_tab = chat.build()
+            with gr.Tab("Library", id="library", elem_id="haven-tab-library"):
+                library_tab = library.build()
             with gr.Tab("Models", id="models", elem_id="haven-tab-models"):
                 models_tab = models.build()
             with gr.Tab("Jobs", id="jobs", elem_id="haven-tab-jobs"):
@@ -33,10 +35,12 @@ def build_page(house: House) -> gr.Blocks:
         video.wire(video_tab, house, flipped=top.chip)
         chat.wire(chat_tab, house)
         models.wire(models_tab, house, top)
+        library.wire(library_tab, house, video_tab)
         jobs.wire(jobs_tab, house, video_tab)
         bar.load_with(page, top, house)
         video.load_with(page, video_tab, house)
         api.wire(house)
+        library_api.wire(house)
         chat_api.wire(house)
         models_api.wire(house)
         prompts.wire(house)

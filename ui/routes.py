@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from engine.errors import HavenError, OutOfSpace
-from ui import chat_follow, follow
+from ui import chat_follow, follow, library_follow
 from ui.house import House
 from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
@@ -67,6 +67,14 @@ def own_routes(house: House) -> APIRouter:
     @router.get("/follow/models")
     async def models_changes(have: str = "") -> JSONResponse:
         found = await slow(models.changes, _marks(have))
+        return JSONResponse(found, headers={"cache-control": "no-store"})
+
+    @router.get("/follow/library")
+    async def library_changes(
+        search: str = "", state: str = "", offset: int = 0, have: str = ""
+    ) -> JSONResponse:
+        drawn = library_follow.DrawnLibrary(search, state, offset, _marks(have))
+        found = await _or_404(library_follow.changes, engine, drawn)
         return JSONResponse(found, headers={"cache-control": "no-store"})
 
     @router.get("/follow/older")

@@ -1,0 +1,47 @@
+"""The hash of a file that somebody may put another thing in the place of while it is being read.
+
+Nothing but a plain file is ever opened for reading: a pipe would block for ever, a device may do anything.
+"""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from engine.cancel import CancelToken
+from engine.jobs.videos import BLOCK
+from storage.library import Seen
+from storage.store import Store
+
+# No link is followed, and no pipe waited for; Windows has neither flag, nor pipes among its files.
+_SAFELY = (
+    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
+
+
+class Changing(Exception):
+    """The file is not as it was seen: it is being written, or was replaced."""
+
+
+def sha256_of(seen: Seen, store: Store, cancel: CancelToken) -> str:
+    """Hex digest of a file that is still as it was seen; kept, so that it is made once.
+
+    Raises: Changing; Cancelled; OSError when it cannot be read.
+    """
+    known = store.video_hash(seen.path, seen.size, seen.mtime_ns)
+    if known:
+        return known
+    digest = hashlib.sha256()
+    with os.fdopen(os.open(Path(seen.path), _SAFELY), "rb") as file:
+        _check(os.fstat(file.fileno()), seen)
+        while block := file.read(BLOCK):
+            cancel.raise_if_cancelled()
+            digest.update(block)
+        _check(os.fstat(file.fileno()), seen)
+    store.set_video_hash(seen.path, seen.size, seen.mtime_ns, digest.hexdigest())
+    return digest.hexdigest()
+
+
+def _check(status: os.stat_result, seen: Seen) -> None:
+    if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != (seen.size, seen.mtime_ns):
+        raise Changing

@@ -1,0 +1,254 @@
+"""What people do with the library, and what they see of it.
+
+How folders are looked through is the business of `watch`; jobs and their queue are those of the engine.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InvalidInput
+from engine.events import JobView
+from engine.jobs import JobRunner
+from engine.jobs.trouble import storage_said
+from engine.library import scan
+from engine.library.disk import Disk
+from engine.library.views import STATES, DiskUse, FilesPage, FileView, FolderView, QueueView
+from engine.library.watch import HELD, Analysis, Watcher
+from engine.settings import whole
+from engine.video.request import AnalysisRequest
+from storage.records import JobRecord, LibraryFileRecord, LibraryFolderRecord
+from storage.store import Store
+
+STEPS = {"up": -1, "down": 1, "first": None}
+MOST = 1_000  # files or jobs at once
+WAITING = ("queued", "running", "paused")
+
+
+class Library:
+    """Every method may be called from any thread; those that change something raise OutOfSpace."""
+
+    def __init__(self, store: Store, jobs: JobRunner, analysis: Analysis) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._analysis = analysis
+        self._watcher = Watcher(store, analysis)
+        self._disk = Disk(store)
+
+    def start(self) -> None:
+        """Look through the folders, and go on with what is new in them."""
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Stop looking, and wait for it."""
+        self._watcher.close()
+        self._disk.close()
+
+    # folders
+
+    def watch(
+        self,
+        path: str | Path,
+        tags: str | list[str] = "",
+        prompt: str = "",
+        interval: object = 2.0,
+        options: Mapping[str, Any] | None = None,
+        recursive: bool = True,
+        pattern: str = "",
+    ) -> FolderView:
+        """Analyse the videos in a folder, those that are there and those that come; or a single file.
+
+        A folder that is watched already is asked what is said now. Raises: InvalidInput, saying what to do.
+        """
+        if not isinstance(recursive, bool):
+            raise InvalidInput(f"recursive must be true or false, not {recursive!r}.")
+        root = self._root(path)
+        scan.matcher(pattern)
+        asked = {"tags": tags, "prompt": prompt, "interval": interval, "options": dict(options or {})}
+        self._analysis.refuse(AnalysisRequest.of(root, **asked))
+        pattern = " ".join(pattern.replace(",", " ").split())
+        with storage_said():
+            before = next((one for one in self._store.library.folders() if one.path == str(root)), None)
+            now = time.time()
+            folder_id = self._store.library.add_folder(str(root), recursive, pattern, asked, now)
+            if before is not None and dict(before.asked) != asked:
+                self._store.library.renew_folder(folder_id, now)
+        self._watcher.scan(folder_id)
+        return self.folder(folder_id)
+
+    def forget(self, folder_id: int) -> FolderView:
+        """Watch a folder no longer. Its jobs that wait are cancelled; what was found is kept."""
+        view = self.folder(folder_id)
+        with storage_said():
+            waiting = self._store.library.with_job(view.folder_id, ("queued",), WAITING, limit=1_000_000)
+            self._store.library.delete_folder(view.folder_id)
+            self._watcher.forget(view.folder_id)
+            for file in waiting:
+                if not self._store.library.uses(file.job_id):
+                    self._jobs.cancel(file.job_id)
+        return view
+
+    def scan(self, folder_id: int = 0) -> list[FolderView]:
+        """Look through a folder, or all of them, now; returns at once."""
+        if folder_id:
+            self.folder(folder_id)
+        self._watcher.scan(folder_id)
+        return self.folders()
+
+    def folder(self, folder_id: int) -> FolderView:
+        """Raises: InvalidInput for one that is not watched."""
+        found = next((one for one in self.folders() if one.folder_id == folder_id), None)
+        if found is None:
+            raise InvalidInput(f"There is no watched folder {folder_id!r}; it may have been forgotten.")
+        return found
+
+    def folders(self) -> list[FolderView]:
+        """In the order in which they were added."""
+        counts = self._store.library.counts()
+        return [self._folder_view(one, counts.get(one.id, {})) for one in self._store.library.folders()]
+
+    # files
+
+    def files(
+        self, search: str = "", state: str = "", folder_id: int = 0, limit: int = 50, offset: int = 0
+    ) -> FilesPage:
+        """Videos by folder and path; with `search`, those that have it in their name or among their tags.
+
+        Raises: InvalidInput.
+        """
+        if state and state not in STATES:
+            raise InvalidInput(f"There is no state {state!r}. A video is {', '.join(STATES)}.")
+        limit = whole("limit", limit, 1, MOST)
+        offset = whole("offset", offset, 0, 1_000_000_000)
+        library = self._store.library
+        files = library.files(str(search), state, folder_id, limit, offset)
+        jobs = self._store.queue.jobs([file.job_id for file in files if file.job_id])
+        views = tuple(self._file_view(file, jobs.get(file.job_id)) for file in files)
+        return FilesPage(library.count(str(search), state, folder_id), offset, views)
+
+    def retry(self, file_id: int) -> None:
+        """Look into a file once more that was set aside, or whose analysis was cancelled or deleted.
+
+        Raises: InvalidInput.
+        """
+        file = self._store.library.file(file_id)
+        if file is None:
+            raise InvalidInput(f"There is no video {file_id!r} in the library; it may have been forgotten.")
+        job = self._store.job(file.job_id) if file.job_id else None
+        if file.state == "new" or (job is not None and job.status in WAITING):
+            raise InvalidInput(f"{file.name} is waiting already.")
+        with storage_said():
+            self._store.library.change_files([file_id], state="new", reason="", job_id="", found=[])
+        self._watcher.scan(file.folder_id)
+
+    # the queue
+
+    def queue(self, limit: int = 50) -> QueueView:
+        """What runs and what waits, in order."""
+        limit = whole("limit", limit, 1, MOST)
+        running = self._jobs.running()
+        waiting = self._store.queue.waiting(limit)
+        jobs = [*([running] if running else []), *waiting]
+        return QueueView(
+            held=self.held,
+            running=int(running is not None),
+            waiting=self._store.queue.count("queued"),
+            paused=self._store.queue.count("paused"),
+            interrupted=self._store.queue.count("interrupted"),
+            jobs=tuple(self._jobs.view(job) for job in jobs),
+        )
+
+    @property
+    def held(self) -> bool:
+        """Whether files wait in the library until all is resumed."""
+        return bool(self._store.setting(HELD, False))
+
+    def pause_all(self) -> QueueView:
+        """Pause what runs and what waits; nothing of the library is queued until all is resumed."""
+        with storage_said():
+            self._store.set_setting(HELD, True)
+            self._jobs.pause_all()
+        return self.queue()
+
+    def resume_all(self) -> QueueView:
+        """Go on with what was paused, by hand or by a kill, and with the files that wait."""
+        with storage_said():
+            self._store.set_setting(HELD, False)
+            self._jobs.resume_all()
+        self._watcher.scan()
+        return self.queue()
+
+    def cancel_all(self) -> QueueView:
+        """Cancel what runs and waits, keeping what was finished; nothing more is queued, as when paused."""
+        with storage_said():
+            self._store.set_setting(HELD, True)
+            self._jobs.cancel_all()
+        return self.queue()
+
+    def move_job(self, job_id: str, where: str) -> QueueView:
+        """Put a waiting job one place `up` or `down`, or `first`. Raises: InvalidInput."""
+        if where not in STEPS:
+            raise InvalidInput(f"A job moves {', '.join(STEPS)}; not {where!r}.")
+        with storage_said():
+            self._jobs.move(job_id, STEPS[where])
+        return self.queue()
+
+    # disk
+
+    def disk(self) -> DiskUse | None:
+        """What pictures and uploads take, as it was counted last; None before the first time."""
+        return self._disk.use()
+
+    def disk_now(self) -> DiskUse:
+        """As `disk`, counted now, which may take seconds."""
+        return self._disk.count()
+
+    def clear_disk(self, kind: str) -> DiskUse:
+        """Remove `thumbnails` or `uploads` that no analysis needs any more. Raises: InvalidInput."""
+        return self._disk.clear(kind)
+
+    # views
+
+    def _root(self, path: str | Path) -> Path:
+        """Raises: InvalidInput for what is no folder or file that can be looked into."""
+        text = str(path).strip().strip("\"'")
+        if not text:
+            raise InvalidInput("Name a folder on this machine, for example ~/Videos.")
+        try:
+            root = Path(text).expanduser().resolve(strict=True)
+        except (OSError, RuntimeError, ValueError):
+            raise InvalidInput(f"There is no folder {text}. Check the name.") from None
+        if not root.is_dir() and not root.is_file():
+            raise InvalidInput(f"{root} is no folder and no file. Name a folder with videos in it.")
+        if root.is_relative_to(self._store.folder.resolve()):
+            raise InvalidInput(f"{root} belongs to Haven itself. Name a folder with videos of yours.")
+        return root
+
+    def _folder_view(self, folder: LibraryFolderRecord, counts: Mapping[str, int]) -> FolderView:
+        return FolderView(
+            folder_id=folder.id,
+            folder=folder.path,
+            recursive=folder.recursive,
+            pattern=folder.pattern,
+            asked=dict(folder.asked),
+            looking=self._watcher.looking(folder.id),
+            looked=self._watcher.looked(folder.id),
+            trouble=self._watcher.trouble(folder.id),
+            files={state: counts.get(state, 0) for state in STATES},
+        )
+
+    def _file_view(self, file: LibraryFileRecord, job: JobRecord | None) -> FileView:
+        view: JobView | None = self._jobs.view(job) if job else None
+        return FileView(
+            file_id=file.id,
+            folder_id=file.folder_id,
+            video=file.name,
+            place=file.path,
+            size=file.size,
+            state=file.state,
+            reason=file.reason,
+            length=file.duration_us / 1e6,
+            found=file.found,
+            job=view,
+        )

@@ -1,0 +1,106 @@
+"""Looking through a folder: which files in it are videos by their names. Opens none of them.
+
+Symbolic links are never followed, so that nothing leads out of the folder or round in circles; pipes,
+sockets and devices are passed over. Knows no database.
+"""
+
+import fnmatch
+import logging
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from engine.cancel import CancelToken
+from engine.errors import InvalidInput
+from storage.library import Seen
+
+log = logging.getLogger(__name__)
+
+# What a folder is looked through for unless a pattern is given.
+VIDEOS = (
+    "*.mp4 *.m4v *.mov *.mkv *.webm *.avi *.ts *.mts *.m2ts *.mpg *.mpeg *.wmv *.asf *.flv *.ogv *.3gp "
+    "*.mxf *.vob"
+)
+MAX_PATTERN = 1_000  # characters
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a file name fits one of the patterns, which spaces or commas separate; no matter its case.
+
+    Raises: InvalidInput for a pattern that is too long, or names a folder.
+    """
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+        raise InvalidInput(f"The pattern must be a text of at most {MAX_PATTERN:,} characters.")
+    if "/" in pattern or "\\" in pattern:
+        raise InvalidInput("A pattern is about names of files, such as *.mp4; leave folders out of it.")
+    globs = pattern.replace(",", " ").split() or VIDEOS.split()
+    fits = re.compile("|".join(map(fnmatch.translate, globs)), re.IGNORECASE)
+    return lambda name: not name.startswith(".") and fits.match(name) is not None
+
+
+def walk(
+    root: Path, recursive: bool, fits: Callable[[str], bool], without: Path, cancel: CancelToken
+) -> Iterator[Seen]:
+    """The files below `root` whose names fit, one at a time; `root` may also be a single file.
+
+    A folder within it that cannot be read is passed over, as are hidden ones and the folder `without`.
+    Raises: OSError when `root` cannot be read; Cancelled.
+    """
+    status = os.lstat(root)
+    if not stat.S_ISDIR(status.st_mode):
+        if stat.S_ISREG(status.st_mode):
+            yield Seen(str(root), status.st_size, status.st_mtime_ns)
+        return
+    waiting = [str(root)]
+    while waiting:
+        cancel.raise_if_cancelled()
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    cancel.raise_if_cancelled()
+                    if _is_folder(entry):
+                        if recursive and not entry.name.startswith(".") and Path(entry.path) != without:
+                            waiting.append(entry.path)
+                    elif fits(entry.name) and (seen := _seen(entry)) is not None:
+                        yield seen
+        except OSError as error:
+            if folder == str(root):
+                raise
+            log.info("%s is passed over: %s", folder, error)
+
+
+def belongs(path: str, root: Path, recursive: bool, fits: Callable[[str], bool]) -> bool:
+    """Whether a look through `root` would find a file of this name there."""
+    if path == str(root):
+        return True
+    parent, name = os.path.split(path)
+    return fits(name) and (recursive or parent == str(root))
+
+
+def is_file(path: str) -> bool:
+    """Whether a plain file is there, which a symbolic link is not. Raises: OSError other than its absence."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _seen(entry: os.DirEntry[str]) -> Seen | None:
+    """None for what is no plain file, or has just gone."""
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Seen(entry.path, status.st_size, status.st_mtime_ns)

@@ -91,7 +91,8 @@ def _long_enough(found: Sequence[Chapter]) -> list[tuple[int, str]]:
         else:
             joined.append([chapter])
     if len(joined) > 1 and _seconds(joined[-1]) < SHORTEST_SECONDS:
-        joined[-2] += joined.pop()
+        last = joined.pop()
+        joined[-1] += last
     made: list[tuple[int, str]] = []
     for parts in joined:
         longest = max(parts, key=lambda part: (bool(part.title), part.end_us - part.start_us))

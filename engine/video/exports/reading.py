@@ -1,7 +1,8 @@
 """Reading time spans back: `.AI.json`, and the two older and newer forms that other taggers write.
 
 Strict: what does not fit the form is refused, and the message names the place. Nothing is guessed but one
-thing that the forms leave open: a span without an end is a single frame, and lasts one sampling interval.
+thing that the forms leave open: a span without an end, or that ends where it starts, is a single frame, and
+lasts one sampling interval.
 """
 
 import json
@@ -167,11 +168,11 @@ def _spans(value: Any, at: str, category: str, tag: str, interval: float) -> Ite
         described = _mapping(span, where)
         start = _seconds(_needed(described, "start", f"{where}."), f"{where}.start")
         end = described.get("end")
-        until = _single(start, interval) if end is None else _seconds(end, f"{where}.end")
+        until = start if end is None else _seconds(end, f"{where}.end")
         if until < start:
             raise InvalidInput(f"{where} ends at {until:g} s, before it starts at {start:g} s.")
         sure = _probability(described.get("confidence"), f"{where}.confidence")
-        yield ReadSpan(category, tag, start, until, sure)
+        yield ReadSpan(category, tag, start, until if until > start else _single(start, interval), sure)
 
 
 def _single(start: float, interval: float) -> float:

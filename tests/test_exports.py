@@ -1,0 +1,476 @@
+"""Each format is read back, with its own library or a strict parser, and says what the job says."""
+
+import csv
+import html
+import io
+import json
+import re
+from dataclasses import asdict, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import opentimelineio
+import pytest
+
+from engine.errors import InvalidInput, MediaError
+from engine.events import FrameView, JobResult, JobView, SpanView
+from engine.video.exports import FORMATS, Material, export
+from engine.video.exports.timecode import Counting, counting
+
+NTSC = Fraction(30_000, 1001)
+FILM = Fraction(24_000, 1001)
+HOUR_US = 3_600_000_000
+# What people call things, and what formats would stumble over.
+NASTY = (
+    "dog",
+    "red, round sign",
+    'the "old" one',
+    "=HYPERLINK(1)",
+    "'quoted",
+    "a --> b",
+    "<b>bold</b> & {\\an8}top",
+    "k=v; #1 \\ end",
+    "🐕‍🦺 été",
+    "two\nlines\r\nand\ttab",
+)
+
+
+def job_view(tags, duration=3600.0, video="lake; #1=.mp4"):
+    return JobView(
+        job_id="0123456789abcdef",
+        video=video,
+        status="completed",
+        reason="",
+        provider="builtin",
+        model="scene-facts",
+        frames_done=0,
+        frames_total=0,
+        progress=1.0,
+        eta_seconds=0.0,
+        frames_per_second=None,
+        latest=None,
+        error="",
+        tags=tuple(tags),
+        duration=duration,
+    )
+
+
+def frame(index, time, caption="", tags=None, state="answered", error=""):
+    return FrameView(index, time, state, tags or {}, caption, {}, error, "")
+
+
+def material(spans=(), frames=(), tags=None, duration=3600.0, **more):
+    asked = tags if tags is not None else dict.fromkeys(span.tag for span in spans)
+    result = JobResult(job_view(asked, duration), tuple(frames), tuple(spans), {"prompt": ""})
+    return Material(**{"result": result, "video": Path("/films/lake.mp4"), "interval_us": 2_000_000, **more})
+
+
+def text_of(format, made):
+    return FORMATS[format].write(made)
+
+
+def in_file(folder, format, made):
+    place = export(made, format, folder)
+    assert place.name.endswith(FORMATS[format].extension)
+    return place
+
+
+@pytest.fixture
+def nasty():
+    """A span for each nasty tag, of odd lengths, overlapping its neighbours, the last without confidence."""
+    spans = [
+        SpanView(tag, 7.000001 * n, 7.000001 * n + 11.123457, None if n == 9 else 0.5 + n / 20, n + 1)
+        for n, tag in enumerate(NASTY)
+    ]
+    spans = [replace(s, start=round(s.start, 6), end=round(s.end, 6)) for s in spans]
+    return material(spans, rate=NTSC)
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+# The file
+
+
+def test_every_format_becomes_a_whole_file_and_nothing_else(tmp_path, nasty):
+    folder = tmp_path / "exports"
+    for format in FORMATS:
+        in_file(folder, format, nasty)
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(f"lake_1_-01234567{known.extension}" for known in FORMATS.values())
+
+
+def test_a_format_that_is_not_known_is_refused_with_those_that_are(tmp_path):
+    for format in ("docx", "", None, ["csv"]):
+        with pytest.raises(InvalidInput, match=r"ai_json, json, csv"):
+            export(material(), format, tmp_path)
+
+
+def test_a_job_that_found_nothing_gives_files_that_say_so(tmp_path):
+    empty = material(tags=("dog",), rate=Fraction(25))
+    for format in FORMATS.keys() - {"youtube"}:
+        in_file(tmp_path, format, empty)
+    assert json.loads(text_of("ai_json", empty))["json_result"]["timespans"] == {}
+    assert text_of("srt", empty) == ""
+
+
+def test_everything_is_everything(nasty):
+    assert json.loads(text_of("json", nasty)) == json.loads(json.dumps(asdict(nasty.result)))
+
+
+# Tables
+
+
+def read_table(text):
+    assert text.startswith("\ufeff")
+    assert text.endswith("\r\n")
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
+
+
+def test_a_table_has_a_row_for_each_span_with_its_exact_times(nasty):
+    rows = read_table(text_of("csv", nasty))
+    found = [
+        (row["tag"].removeprefix("'"), Fraction(row["start_seconds"]), Fraction(row["end_seconds"]))
+        for row in rows
+    ]
+    assert found == [
+        (s.tag, Fraction(f"{s.start:.6f}"), Fraction(f"{s.end:.6f}")) for s in nasty.result.spans
+    ]
+    sure = [float(row["confidence"]) if row["confidence"] else None for row in rows]
+    assert sure == [span.confidence for span in nasty.result.spans]
+    assert rows[9]["start"] == "0:01:03.000"
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "＝", "'"])
+def test_no_cell_is_a_formula(begins):
+    tag = f"{begins}cmd|' /C calc'!A0"
+    made = material([SpanView(tag, 0.0, 1.0, 0.9, 1)], [frame(0, 0.0, tag, {tag: 0.9}, error=tag)])
+    for format in ("csv", "csv_frames"):
+        text = text_of(format, made).removeprefix("\ufeff")
+        cells = [cell for row in csv.reader(io.StringIO(text, newline=""), strict=True) for cell in row]
+        assert not [cell for cell in cells if cell.lstrip(" ").startswith(tuple("=+-@\t\r\n＝"))]
+        assert f"'{tag}" in cells
+
+
+def test_a_table_of_frames_has_a_column_for_each_tag():
+    frames = [
+        frame(0, 0.0, "A dog,\nrunning", {"dog": 0.93, "index": None}),
+        frame(1, 2.5, state="failed", error='It said "no"'),
+    ]
+    made = material(frames=frames, tags=("dog", "index"))
+    head, first, second = csv.reader(
+        io.StringIO(text_of("csv_frames", made).removeprefix("\ufeff"), newline=""), strict=True
+    )
+    assert head == ["index", "time", "time_seconds", "state", "caption", "error", "dog", "index"]
+    assert first == ["0", "0:00:00.000", "0.000000", "answered", "A dog,\nrunning", "", "0.93", ""]
+    assert second == ["1", "0:00:02.500", "2.500000", "failed", "", 'It said "no"', "", ""]
+
+
+# Subtitles
+
+
+def cues(path):
+    """Start and end in milliseconds and text of each cue, as FFmpeg reads the file."""
+    with av.open(str(path)) as container:
+        (stream,) = container.streams.subtitles
+        for packet in container.demux(stream):
+            if packet.size:
+                start = packet.pts * packet.time_base * 1000
+                yield (
+                    int(start),
+                    int(start + packet.duration * packet.time_base * 1000),
+                    bytes(packet).decode(),
+                )
+
+
+@pytest.mark.parametrize("format", ["vtt", "srt"])
+def test_each_span_is_a_cue(tmp_path, nasty, format):
+    read = list(cues(in_file(tmp_path, format, nasty)))
+    expected = [(round(s.start * 1000), round(s.end * 1000)) for s in nasty.result.spans]
+    assert [(start, end) for start, end, _ in read] == expected
+
+
+def test_a_webvtt_cue_says_the_tag_whatever_is_in_it(tmp_path, nasty):
+    texts = [html.unescape(text) for _, _, text in cues(in_file(tmp_path, "vtt", nasty))]
+    assert texts[:9] == list(NASTY[:9])
+    assert texts[9] == "two\nlines\nand tab"
+
+
+def test_subtitles_hold_no_commands(tmp_path, nasty):
+    for _, _, text in cues(in_file(tmp_path, "vtt", nasty)):
+        assert not re.search(r"-->|<", text)
+    for _, _, text in cues(in_file(tmp_path, "srt", nasty)):  # it has no escapes, and players know `{\\an8}`
+        assert not re.search(r"-->|<|\{", text)
+
+
+def test_a_caption_stands_until_the_next_frame(tmp_path):
+    frames = [
+        frame(0, 0.0, "A lake"),
+        frame(1, 2.0),
+        frame(2, 4.0, "A boat\n\n-->\nand a sun"),
+        frame(3, 6.5),
+    ]
+    made = material(frames=[*frames, frame(4, 9.0, "The end")], duration=10.0)
+    read = list(cues(in_file(tmp_path, "vtt", made)))
+    assert [(start, end) for start, end, _ in read] == [(0, 2000), (4000, 6500), (9000, 10_000)]
+    assert html.unescape(read[1][2]) == "A boat\n-->\nand a sun"
+
+
+def test_a_cue_is_never_empty_and_never_before_its_time(tmp_path):
+    made = material(
+        [SpanView("dog", 1.0004, 1.000401, 0.9, 1), SpanView("cat", 359_999.9996, 360_000.0, 1, 1)]
+    )
+    for format in ("vtt", "srt"):
+        read = list(cues(in_file(tmp_path, format, made)))
+        assert [(start, end) for start, end, _ in read] == [(1000, 1001), (360_000_000, 360_000_001)]
+
+
+# Chapters
+
+
+def test_ffmpeg_reads_the_chapters_and_their_names(tmp_path):
+    spans = [SpanView(tag, 10.0 * n, 10.0 * n + 10, 0.9, 1) for n, tag in enumerate(NASTY)]
+    with av.open(str(in_file(tmp_path, "ffmetadata", material(spans))), format="ffmetadata") as container:
+        assert container.metadata["title"] == "lake; #1=.mp4"
+        chapters = container.chapters()
+    assert [chapter["metadata"]["title"] for chapter in chapters] == [one_line(tag) for tag in NASTY]
+    times = [(c["start"] * c["time_base"], c["end"] * c["time_base"]) for c in chapters]
+    assert times == [(10 * n, 10 * n + 10) for n in range(len(NASTY))]
+
+
+def test_chapters_begin_where_the_tags_change_and_never_overlap(tmp_path):
+    spans = [SpanView("dog", 1.5, 20.25, 0.9, 1), SpanView("cat", 10.0, 30.000001, 0.9, 1)]
+    spans.append(SpanView("dog", 40.0, 50.0, 0.9, 1))
+    place = in_file(tmp_path, "ffmetadata", material(spans))
+    with av.open(str(place), format="ffmetadata") as container:
+        read = [(c["start"], c["end"], c["metadata"]["title"]) for c in container.chapters()]
+    assert read == [
+        (1_500_000, 10_000_000, "dog"),
+        (10_000_000, 20_250_000, "dog, cat"),
+        (20_250_000, 30_000_001, "cat"),
+        (40_000_000, 50_000_000, "dog"),
+    ]
+
+
+def youtube_chapters(text):
+    """As YouTube's rules say: the first at zero, at least three, each of ten seconds."""
+    read = []
+    for line in text.splitlines():
+        moment, title = re.fullmatch(r"((?:\d+:)?\d?\d:\d\d) (\S.{0,99})", line).groups()
+        seconds = 0
+        for part in moment.split(":"):
+            seconds = seconds * 60 + int(part)
+        read.append((seconds, title))
+    assert read[0][0] == 0
+    assert len(read) >= 3
+    assert all(later[0] - before[0] >= 10 for before, later in pairwise(read))
+    assert "<" not in text
+    assert len(text) <= 5000
+    return read
+
+
+def test_youtube_gets_chapters_by_its_rules():
+    spans = [
+        SpanView("dog", 2.0, 65.4, 0.9, 1),  # what is before it is too short for a chapter
+        SpanView("flash", 100.0, 101.0, 0.9, 1),  # as this is: it takes in what follows
+        SpanView("a <b>", 3599.5, 3700.0, 0.9, 1),
+    ]
+    text = text_of("youtube", material(spans, duration=3705.0))
+    assert youtube_chapters(text) == [(0, "dog"), (65, "Other"), (100, "flash"), (3600, "a ‹b›")]
+    assert text.startswith("0:00:00 dog\n")
+
+
+def test_a_chapter_that_ends_the_video_too_soon_is_part_of_the_one_before():
+    spans = [
+        SpanView(tag, start, start + 20, 0.9, 1) for tag, start in (("a", 0.0), ("b", 20.0), ("c", 40.0))
+    ]
+    assert youtube_chapters(text_of("youtube", material(spans, duration=69.4)))[-1] == (40, "c")
+
+
+def test_a_very_long_title_is_cut():
+    spans = [SpanView("x" * 200, 0.0, 20, 0.9, 1), SpanView("b", 20.0, 40, 0.9, 1)]
+    assert len(youtube_chapters(text_of("youtube", material(spans, duration=60.0)))[0][1]) == 100
+
+
+@pytest.mark.parametrize(
+    ("spans", "said"),
+    [
+        ([], "at least 3"),
+        ([SpanView("dog", 0.0, 1800.0, 0.9, 1)], "give 2"),
+        ([SpanView("dog", n * 8.0, n * 8.0 + 4, 0.9, 1) for n in range(9)], "at least 3"),
+        ([SpanView(f"{'dog' * 20} {n}", n * 20.0, n * 20.0 + 20, 0.9, 1) for n in range(90)], "5,000 char"),
+    ],
+)
+def test_where_youtube_would_show_no_chapters_it_is_said(spans, said):
+    with pytest.raises(InvalidInput, match=said):
+        text_of("youtube", material(spans))
+
+
+# Frames and timecode
+
+
+def drop_frame_numbers(base):
+    """All numbers of one day in order, by the definition: some are left out of each minute but the tenths."""
+    for minute in range(60 * 24):
+        for number in range(base * 60):
+            if number >= base // 15 or minute % 10 == 0:
+                yield minute, number // base, number % base
+
+
+@pytest.mark.parametrize("base", [30, 60])
+def test_drop_frame_timecode_is_as_defined(base):
+    counted = Counting(Fraction(base * 1000, 1001), base, drop=True)
+    for frame_number, (minute, second, number) in enumerate(drop_frame_numbers(base)):
+        if minute == 31:
+            break
+        if number in (0, 1, 2, 3, 4, base - 1) and second in (0, 59):
+            expected = f"{minute // 60:02}:{minute % 60:02}:{second:02};{number:02}"
+            assert counted.timecode(frame_number) == expected
+
+
+@pytest.mark.parametrize(
+    ("rate", "base", "drop"),
+    [
+        (NTSC, 30, True),
+        (Fraction(2997, 100), 30, True),
+        (Fraction(17_880_000, 596_597), 30, True),  # measured
+        (Fraction(60_000, 1001), 60, True),
+        (Fraction(120_000, 1001), 60, True),
+        (FILM, 24, False),
+        (Fraction(24), 24, False),
+        (Fraction(25), 25, False),
+        (Fraction(30), 30, False),
+        (Fraction(240), 60, False),
+        (Fraction(12_345, 1000), 12, False),
+        (Fraction(1, 5), 1, False),
+    ],
+)
+def test_a_rate_is_counted_as_editors_count_it(rate, base, drop):
+    counted = counting(rate)
+    assert (counted.base, counted.drop) == (base, drop)
+
+
+@pytest.mark.parametrize("rate", [NTSC, FILM, Fraction(25)])
+def test_a_frame_is_found_again_after_hours(rate):
+    counted = counting(rate)
+    for hours in (1, 2, 23):
+        frame_number = round(hours * 3600 * rate)
+        assert counted.frames(round(frame_number / rate * 1_000_000)) == frame_number
+
+
+def test_drop_frame_timecode_follows_the_clock():
+    assert counting(NTSC).timecode(counting(NTSC).frames(HOUR_US)) == "01:00:00;00"
+    assert counting(FILM).timecode(counting(FILM).frames(HOUR_US)) == "00:59:56:10"
+
+
+# Cutting
+
+EVENT = re.compile(r"(\d{3})  (\S{1,8}) +(V) +(C) +" + r" ".join([r"(\d\d:\d\d:\d\d[:;]\d\d)"] * 4))
+
+
+def frame_of(timecode, base):
+    hours, minutes, seconds, number = map(int, re.split("[:;]", timecode))
+    total = ((hours * 60 + minutes) * 60 + seconds) * base + number
+    if ";" in timecode:
+        assert number >= base // 15 or seconds or minutes % 10 == 0, "a number that is left out"
+        whole = hours * 60 + minutes
+        total -= base // 15 * (whole - whole // 10)
+    return total
+
+
+def read_edl(text, base):
+    """Title, mode and events of a CMX 3600 list: number, four times in frames, clip and comment."""
+    lines = text.split("\r\n")
+    assert lines[0].startswith("TITLE: ")
+    assert lines[1] in ("FCM: DROP FRAME", "FCM: NON-DROP FRAME")
+    events = []
+    for line in filter(None, lines[2:]):
+        assert "\n" not in line
+        if line.startswith("* "):
+            name, _, value = line[2:].partition(": ")
+            events[-1][name] = value
+        else:
+            number, *_, first, last, into, until = EVENT.fullmatch(line).groups()
+            times = [frame_of(timecode, base) for timecode in (first, last, into, until)]
+            events.append({"number": int(number), "times": times, "drop": ";" in first})
+    return lines[0].removeprefix("TITLE: "), lines[1].removeprefix("FCM: "), events
+
+
+def test_an_edit_decision_list_has_an_event_for_each_span(nasty):
+    title, mode, events = read_edl(text_of("edl", nasty), 30)
+    assert (title, mode) == ("lake; #1=.mp4", "DROP FRAME")
+    assert [event["number"] for event in events] == list(range(1, 11))
+    assert [event["COMMENT"] for event in events] == [one_line(tag) for tag in NASTY]
+    recorded = 0
+    for event, span in zip(events, nasty.result.spans, strict=True):
+        first, last, into, until = event["times"]
+        assert first == round(Fraction(round(span.start * 1e6), 1_000_000) * NTSC)
+        assert last == round(Fraction(round(span.end * 1e6), 1_000_000) * NTSC)
+        assert (into, until) == (recorded, recorded + last - first)
+        recorded = until
+
+
+@pytest.mark.parametrize(
+    ("rate", "mode"), [(NTSC, "DROP FRAME"), (FILM, "NON-DROP FRAME"), (Fraction(25), "NON-DROP FRAME")]
+)
+def test_an_edit_decision_list_does_not_drift_in_hours(rate, mode):
+    numbers = [round(hours * 3600 * rate) for hours in (1, 5, 9)]
+    times = [(round(n / rate * 1_000_000), round((n + 1) / rate * 1_000_000)) for n in numbers]
+    spans = [SpanView("dog", start / 1e6, end / 1e6, 0.9, 1) for start, end in times]
+    _, said, events = read_edl(text_of("edl", material(spans, rate=rate, duration=36_000.0)), round(rate))
+    assert said == mode
+    assert {event["drop"] for event in events} == {mode == "DROP FRAME"}
+    assert [event["times"][:2] for event in events] == [[n, n + 1] for n in numbers]
+
+
+def test_a_span_shorter_than_a_frame_is_an_event_of_one_frame():
+    made = material([SpanView("dog", 1.0, 1.000001, 0.9, 1)], rate=Fraction(25))
+    assert read_edl(text_of("edl", made), 25)[2][0]["times"] == [25, 26, 0, 1]
+
+
+def test_what_an_edit_decision_list_has_no_room_for_is_refused():
+    many = [SpanView("dog", n * 2.0, n * 2.0 + 1, 0.9, 1) for n in range(1000)]
+    with pytest.raises(InvalidInput, match="999 events"):
+        text_of("edl", material(many, rate=Fraction(25)))
+    late = [SpanView("dog", 86_400.0, 86_401.0, 0.9, 1)]
+    with pytest.raises(InvalidInput, match="24 hours"):
+        text_of("edl", material(late, rate=Fraction(25), duration=90_000.0))
+
+
+@pytest.mark.parametrize("format", ["edl", "otio"])
+def test_a_format_that_counts_frames_needs_their_rate(format):
+    with pytest.raises(MediaError, match="pictures a second"):
+        text_of(format, material())
+
+
+def test_a_timeline_is_read_by_its_own_library(tmp_path, nasty):
+    timeline = opentimelineio.adapters.read_from_file(str(in_file(tmp_path, "otio", nasty)))
+    (clip,) = timeline.find_clips()
+    assert clip.media_reference.target_url == "file:///films/lake.mp4"
+    assert clip.source_range.duration == opentimelineio.opentime.RationalTime(107_892, float(NTSC))
+    assert [marker.name for marker in clip.markers] == list(NASTY)
+    for marker, span in zip(clip.markers, nasty.result.spans, strict=True):
+        start, end = marker.marked_range.start_time, marker.marked_range.end_time_exclusive()
+        assert start.value == round(Fraction(round(span.start * 1e6), 1_000_000) * NTSC)
+        assert end.value == round(Fraction(round(span.end * 1e6), 1_000_000) * NTSC)
+        assert marker.metadata["haven"]["hits"] == span.hits
+    assert "confidence" not in clip.markers[9].metadata["haven"]
+
+
+def test_a_timeline_of_an_upload_names_the_video_as_the_person_does():
+    made = material(rate=Fraction(25), uploaded=True, video=Path("/data/videos/0a1b.mp4"))
+    timeline = opentimelineio.adapters.read_from_string(text_of("otio", made), "otio_json")
+    assert timeline.find_clips()[0].media_reference.target_url == "lake; #1=.mp4"
+
+
+def test_a_losslesscut_project_has_a_segment_for_each_span(nasty):
+    project = json.loads(text_of("llc", nasty), parse_constant=pytest.fail)
+    assert set(project) == {"version", "mediaFileName", "cutSegments"}
+    assert (project["version"], project["mediaFileName"]) == (1, "lake.mp4")
+    segments = [(cut["name"], cut["start"], cut["end"]) for cut in project["cutSegments"]]
+    assert segments == [(span.tag, span.start, span.end) for span in nasty.result.spans]
+    values = [value for cut in project["cutSegments"] for value in cut["tags"].values()]
+    assert {type(value) for value in values} == {str}

@@ -5,6 +5,7 @@ As in `cards`, the fragments are complete and without state, so that the browser
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import PurePath
 
 from engine.events import RESUMABLE, JobView
 from engine.library.views import DiskUse, FilesPage, FileView, FolderView, QueueView
@@ -41,7 +42,8 @@ def queue(view: QueueView) -> str:
 def files(page: FilesPage, watched: Sequence[FolderView], searching: bool) -> str:
     """A page of the videos, and how to get to the others."""
     if page.files:
-        rows = "".join(map(_file, page.files))
+        roots = {folder.folder_id: folder.folder for folder in watched}
+        rows = "".join(_file(file, roots.get(file.folder_id, "")) for file in page.files)
         return f'<ul class="videos" aria-label="Videos">{rows}</ul>{_pager(page)}'
     if page.total:
         return _pager(page)
@@ -53,7 +55,7 @@ def files(page: FilesPage, watched: Sequence[FolderView], searching: bool) -> st
         said = "No videos yet. They appear by themselves when they are put into a watched folder."
     else:
         said = "Looking…"
-    return f'<p class="nothing">{said}</p>'
+    return f'<div class="nothing"><p>{said}</p></div>'
 
 
 def disk(use: DiskUse | None) -> str:
@@ -73,6 +75,7 @@ def disk(use: DiskUse | None) -> str:
 
 def _folder(folder: FolderView) -> str:
     place, counts = escape(folder.folder), folder.files
+    name = escape(PurePath(folder.folder).name or folder.folder)
     there = sum(count for state, count in counts.items() if state != "gone")
     parts = [f"{there:,} {'video' if there == 1 else 'videos'}"]
     parts += [f"{counts['done']:,} analysed"] if counts.get("done") else []
@@ -83,7 +86,8 @@ def _folder(folder: FolderView) -> str:
     acts = button("scan", identity, "Look now", folder.folder)
     acts += button("forget", identity, "Forget", folder.folder, " data-sure='Really forget?'")
     return (
-        f'<li class="folder" id="folder-{identity}"><span class="folder-text"><b title="{place}">{place}</b>'
+        f'<li class="folder" id="folder-{identity}"><span class="folder-text"><b title="{place}">{name}</b>'
+        f'<span class="quiet" title="{place}">{place}</span>'
         f'<span class="quiet">{_asked(folder)}</span><span class="quiet">{facts}</span></span>'
         f'<span class="folder-acts">{acts}</span>{trouble}</li>'
     )
@@ -158,22 +162,30 @@ def _progress(job: JobView) -> str:
     )
 
 
-def _file(file: FileView) -> str:
+def _file(file: FileView, root: str) -> str:
     name, place = escape(file.video), escape(file.place)
     job = file.job
-    kind = job.status if file.state == "queued" and job else file.state
+    kind = job.status if file.state == "queued" and job else f"is-{file.state}"
     length = wording.length(file.length) if file.length else ""
     model = escape(job.model) if job else ""
     return (
         f'<li class="video {escape(kind)}" id="video-{file.file_id}">{_picture(job)}'
         f'<span class="video-name"><b title="{name}">{name}</b>'
-        f'<span class="quiet" title="{place}">{place}</span></span>'
+        f'<span class="quiet" title="{place}">{escape(_short(file.place, root))}</span></span>'
         f'<span class="video-state"><span><i class="dot"></i>{_state(file)}</span>{_reason(file)}</span>'
         f'<span class="chips">{_tags(file)}</span>'
         f'<span class="video-length">{length}</span>'
         f'<span class="video-model" title="{model}">{model}</span>'
         f'<span class="video-acts">{_acts(file)}</span></li>'
     )
+
+
+def _short(place: str, root: str) -> str:
+    """The folder of a file, from the watched one on."""
+    parent = PurePath(place).parent
+    if not root or not parent.is_relative_to(root):
+        return str(parent)
+    return str(PurePath(PurePath(root).name, parent.relative_to(root)))
 
 
 def _picture(job: JobView | None) -> str:

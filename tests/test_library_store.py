@@ -1,0 +1,277 @@
+"""Watched folders, their files and the order of the queue, on a real database."""
+
+import contextlib
+import sqlite3
+
+import pytest
+from test_store import frame, job
+
+from storage import schema
+from storage.connections import Connections
+from storage.library import Seen
+from storage.store import Store
+
+ASKED = {"tags": "boat", "prompt": "", "interval": 2.0, "options": {}}
+NOW = 1_000.0
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store.open(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def library(store):
+    return store.library
+
+
+@pytest.fixture
+def folder(library):
+    return library.add_folder("/films", True, "", ASKED, NOW)
+
+
+def seen(*names, size=10, mtime_ns=5):
+    return [Seen(f"/films/{name}", size, mtime_ns) for name in names]
+
+
+def names(files):
+    return [file.name for file in files]
+
+
+def test_a_folder_comes_back_as_it_was_added_and_changes_when_it_is_added_again(library, folder):
+    before = library.folder(folder)
+    assert (before.path, before.recursive, before.pattern, dict(before.asked)) == ("/films", True, "", ASKED)
+    assert library.add_folder("/films", False, "*.mov", ASKED | {"tags": "sun"}, NOW + 1) == folder
+    after = library.folder(folder)
+    assert (after.recursive, after.pattern, after.asked["tags"]) == (False, "*.mov", "sun")
+    assert after.created_at == NOW
+    assert library.folders() == [after]
+
+
+def test_a_forgotten_folder_takes_its_files_with_it(library, folder):
+    library.take(folder, seen("a.mp4"), NOW)
+    assert library.delete_folder(folder)
+    assert library.folder(folder) is None and library.count() == 0
+    assert not library.delete_folder(folder)
+
+
+def test_files_are_kept_once_and_are_found_by_name_tag_state_and_folder(library, folder):
+    other = library.add_folder("/more", True, "", ASKED, NOW)
+    library.take(folder, seen("b.mp4", "a.mp4"), NOW)
+    library.take(folder, seen("a.mp4"), NOW + 1)
+    library.take(other, [Seen("/more/50%_c.mp4", 1, 1)], NOW)
+    assert names(library.files()) == ["a.mp4", "b.mp4", "50%_c.mp4"]
+    assert names(library.files(search="B.MP")) == ["b.mp4"]
+    assert names(library.files(search="50%_")) == ["50%_c.mp4"]
+    assert names(library.files(search="%")) == ["50%_c.mp4"]
+    library.change_files([library.files(search="b.mp4")[0].id], state="done", found=["red boat"])
+    assert names(library.files(search="red boat")) == ["b.mp4"]
+    assert names(library.files(state="done")) == ["b.mp4"]
+    assert names(library.files(folder_id=other)) == ["50%_c.mp4"]
+    assert names(library.files(limit=1, offset=1)) == ["b.mp4"]
+    assert (library.count(), library.count(search="a.mp4"), library.count(state="new")) == (3, 1, 2)
+    assert library.counts() == {folder: {"done": 1, "new": 1}, other: {"new": 1}}
+
+
+def test_a_file_that_has_changed_is_new_again_and_its_job_is_named(library, folder):
+    library.take(folder, seen("a.mp4", "b.mp4"), NOW)
+    ids = [file.id for file in library.files()]
+    library.change_files(ids, state="done", job_id="j1", sha256="s", reason="why", duration_us=9, found=["t"])
+    assert library.take(folder, seen("a.mp4", size=11), NOW + 5) == ["j1"]
+    changed, same = library.files()
+    assert (changed.state, changed.size, changed.seen_at) == ("new", 11, NOW + 5)
+    assert (changed.job_id, changed.sha256, changed.reason, changed.found) == ("", "", "", ())
+    assert (same.state, same.job_id, same.found) == ("done", "j1", ("t",))
+    assert library.uses("j1") and not library.uses("j2")
+
+
+def test_a_file_that_is_back_is_looked_into_again(library, folder):
+    library.take(folder, seen("a.mp4"), NOW)
+    library.change_files([library.files()[0].id], state="gone")
+    assert library.paths_after(folder, 0, 10) == []
+    library.take(folder, seen("a.mp4"), NOW + 1)
+    assert library.files()[0].state == "new"
+
+
+def test_a_look_that_finds_nothing_new_writes_nothing(store, library, folder):
+    def changes():
+        database = store._connections.database
+        return store._connections.write(lambda: database.execute_sql("SELECT total_changes()").fetchone()[0])
+
+    library.take(folder, seen("a.mp4"), NOW)
+    before = changes()
+    assert library.take(folder, seen("a.mp4"), NOW + 9) == []
+    assert changes() == before
+    library.take(folder, seen("b.mp4"), NOW + 9)
+    assert changes() > before
+
+
+def test_what_has_settled_is_given_by_path(library, folder):
+    library.take(folder, seen("b.mp4"), NOW)
+    library.take(folder, seen("a.mp4"), NOW + 5)
+    assert library.next_new(folder, NOW + 1).name == "b.mp4"
+    first = library.next_new(folder, NOW + 5)
+    assert first.name == "a.mp4"
+    assert library.next_new(folder, NOW + 5, after=first.path).name == "b.mp4"
+    assert library.next_new(folder, NOW - 1) is None
+
+
+def test_a_name_that_is_no_text_is_kept_as_its_bytes(library, folder):
+    strange = "lake\udcff.mp4"
+    library.take(folder, seen(strange), NOW)
+    library.take(folder, seen(strange), NOW)
+    assert names(library.files()) == [strange]
+
+
+def test_files_are_found_by_what_their_jobs_have_become(store, library, folder):
+    library.take(folder, seen("a.mp4", "b.mp4"), NOW)
+    first, second = library.files()
+    store.add_job(job("a1", status="completed"))
+    store.add_job(job("b1", status="running"))
+    library.change_files([first.id], state="queued", job_id="a1")
+    library.change_files([second.id], state="queued", job_id="b1")
+    assert names(library.with_job(folder, ("queued",), ("completed",), 10)) == ["a.mp4"]
+    assert names(library.with_job(folder, ("queued",), ("running", "completed"), 10)) == ["a.mp4", "b.mp4"]
+    assert library.with_job(folder, ("done",), ("completed",), 10) == []
+
+
+# The queue
+
+
+def queued(store, *ids):
+    for at, job_id in enumerate(ids):
+        store.add_job(job(job_id, created_at=100.0 + at, queue_place=100.0 + at))
+
+
+def order(store):
+    return [one.id for one in store.queue.waiting()]
+
+
+def test_jobs_wait_in_the_order_in_which_they_came(store):
+    queued(store, "a", "b", "c")
+    assert order(store) == ["a", "b", "c"]
+    assert store.next_queued().id == "a"
+    assert [one.id for one in store.queue.waiting(limit=1, offset=1)] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("job_id", "steps", "then"),
+    [
+        ("c", -1, "acbd"),
+        ("c", 1, "abdc"),
+        ("c", None, "cabd"),
+        ("a", -1, "abcd"),
+        ("d", 1, "abcd"),
+        ("a", 2, "bcad"),
+        ("d", None, "dabc"),
+    ],
+)
+def test_a_job_moves_by_places(store, job_id, steps, then):
+    queued(store, *"abcd")
+    assert store.queue.place(job_id, steps)
+    assert order(store) == list(then)
+    assert store.next_queued().id == then[0]
+
+
+def test_jobs_with_the_same_place_can_be_moved_past_each_other(store):
+    for at, job_id in enumerate("abc"):
+        store.add_job(job(job_id, created_at=100.0 + at, queue_place=7.0))
+    assert store.queue.place("c", -1)
+    assert order(store) == ["a", "c", "b"]
+    assert store.queue.place("b", None)
+    assert order(store) == ["b", "a", "c"]
+
+
+def test_moving_to_and_fro_for_ever_never_runs_out_of_places(store):
+    queued(store, *"abc")
+    for _ in range(80):  # twice as often as a float can be halved
+        assert store.queue.place("c", -1)
+        assert store.queue.place("b", -1)
+    assert sorted(order(store)) == ["a", "b", "c"]
+    before = order(store)
+    assert store.queue.place(before[2], -1)
+    assert order(store) == [before[0], before[2], before[1]]
+
+
+def test_only_what_waits_is_moved(store):
+    queued(store, "a", "b")
+    store.move_job("b", ("queued",), "running")
+    assert not store.queue.place("b", None)
+    assert not store.queue.place("no such job", None)
+
+
+def test_all_jobs_of_a_status_change_together_and_no_others(store):
+    queued(store, "a", "b", "c", "d")
+    store.move_job("c", ("queued",), "paused", reason="model")
+    store.move_job("d", ("queued",), "running")
+    assert store.queue.move_all(("queued",), "paused", reason="user") == 2
+    assert (store.queue.count("paused"), store.queue.count("paused", "model")) == (3, 1)
+    assert store.queue.move_all(("paused",), "queued", "user", reason="") == 2
+    assert order(store) == ["a", "b"]
+    assert store.job("c").status == "paused" and store.job("d").status == "running"
+
+
+def test_jobs_about_the_same_content_are_found_newest_first(store):
+    alike = {"video_sha256": "s", "digest": "d", "prompt_sha256": "p"}
+    for at, job_id in enumerate("ab"):
+        store.add_job(job(job_id, created_at=float(at), **alike))
+    store.add_job(job("c", **{**alike, "digest": "other"}))
+    assert [one.id for one in store.queue.alike("s", "d", "p")] == ["b", "a"]
+    assert store.queue.alike("", "d", "p") == []
+    assert set(store.queue.jobs(["a", "zz"])) == {"a"}
+    assert store.queue.jobs([]) == {}
+
+
+# An older data folder
+
+
+def migrations_to(tmp_path, newest: str):
+    """A copy of the migrations up to that one."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for script in schema.MIGRATIONS.glob("*.py"):
+        if script.name <= newest:
+            (folder / script.name).write_text(script.read_text())
+    return folder
+
+
+def test_a_column_that_is_added_filled_in_deletes_no_answers(tmp_path, monkeypatch):
+    """SQLite makes the table anew for it; dropping the old one must not delete what refers to it."""
+    store = Store.open(tmp_path / "data")
+    store.add_job(job())
+    store.add_frame(frame(), 0.1)
+    store.close()
+    folder = migrations_to(tmp_path, "9")
+    (folder / "9000_add_mood.py").write_text(
+        "import peewee\n"
+        "def up(migrator, db):\n"
+        "    migrator.migrate(migrator.add_column('job', 'mood', peewee.TextField(default='calm')))\n"
+    )
+    monkeypatch.setattr(schema, "MIGRATIONS", folder)
+    store = Store.open(tmp_path / "data")
+    assert store.frames("a1") == [frame()]
+    assert store.delete_job("a1"), "foreign keys are on again"
+    assert store.frames("a1") == []
+    store.close()
+
+
+def test_jobs_of_an_older_folder_wait_in_the_order_in_which_they_were_made(tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    data.mkdir()
+    connections = Connections(data / "haven.db")
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", migrations_to(tmp_path, "0003_saved_prompts.py"))
+        connections.write_alone(lambda: schema.bring_up_to_date(connections.database, data))
+    connections.close()
+    with contextlib.closing(sqlite3.connect(data / "haven.db")) as old, old:
+        kinds = {row[1]: row[2] for row in old.execute("PRAGMA table_info(job)")}
+        for job_id, made in (("late", 2.0), ("early", 1.0)):
+            plain = {name: "[]" if kind in ("TEXT", "JSON") else 0 for name, kind in kinds.items()}
+            row = {**plain, "id": job_id, "status": "queued", "created_at": made}
+            marks = ", ".join("?" * len(row))
+            old.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+    store = Store.open(data)
+    assert [(one.id, one.queue_place) for one in store.queue.waiting()] == [("early", 1.0), ("late", 2.0)]
+    store.close()

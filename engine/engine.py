@@ -42,6 +42,7 @@ from engine.jobs.views import frame_view, job_result, samples_of
 from engine.library import Library
 from engine.library.watch import Analysis
 from engine.prompts import checked_name, prompt_to_save
+from engine.servers import NamedServers
 from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
@@ -70,6 +71,7 @@ class Engine:
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
         self.chats = Chats(store, self._slot, self.generation)
         self.downloads = Downloads(models_dir)
+        self.servers = NamedServers(store.setting, self._keep)
         self.library = Library(store, self._jobs, self._for_library())
         self.findings = Findings(store)
         self.search = Search(store, self.findings)
@@ -99,6 +101,7 @@ class Engine:
         self.library.close()
         self.findings.close()
         self.chats.close()
+        self.servers.close()
         self._jobs.close()
         for run in self._switches:
             run.wait()
@@ -213,6 +216,10 @@ class Engine:
             self._store.set_setting("generation", asdict(changed))
             self._generation = changed
         return changed
+
+    def _keep(self, key: str, value: Any) -> None:
+        with _storage_said():
+            self._store.set_setting(key, value)
 
     def _after_switch(self, result: SwitchFinished) -> None:
         if result.phase == "failed":

@@ -21,6 +21,7 @@ from engine.events import (
     SwitchFinished,
     SwitchProgress,
 )
+from engine.servers import NamedServers
 from engine.settings import GenerationSettings
 from engine.video.frames import VideoInfo
 from engine.video.request import AnalysisRequest
@@ -55,6 +56,7 @@ class FakeEngine:
         self.answers: dict[str, list[FrameView]] = {}
         self.shelf = folder / "models"
         self.downloads = FakeDownloads(self._note)
+        self.servers = NamedServers({}.get, lambda key, value: None)
 
     # models
 

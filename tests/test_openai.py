@@ -8,6 +8,7 @@ from engine.backends.base import FrameTask, Message
 from engine.backends.openai.listing import read_listing
 from engine.backends.openai.provider import OpenAIProvider
 from engine.backends.openai.servers import Server, servers
+from engine.backends.remote.keys import keep_key
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError
 from engine.settings import GenerationSettings, LoadOptions
@@ -23,6 +24,7 @@ from tests.fixtures.faulty_server import (
     refuses,
     works,
 )
+from tests.fixtures.keyring_stand_in import KeyringStandIn
 from tests.fixtures.loopback import Loopback
 from tests.fixtures.seeing import HELLO, SURE
 from tests.fixtures.talking import EAGER, HI, PATIENT, chat, frame, look, text
@@ -314,19 +316,11 @@ def test_what_is_no_address_is_a_reason_and_no_crash(monkeypatch, variable, valu
     assert OpenAIProvider().models(None) == []
 
 
-def test_a_key_in_the_systems_keyring_belongs_to_its_address(monkeypatch, tmp_path):
-    package = tmp_path / "keyring"
-    package.mkdir()
-    (package / "__init__.py").write_text(
-        "from .errors import KeyringError\n"
-        "def get_password(service, name):\n"
-        "    if 'locked' in name: raise KeyringError\n"
-        "    return {('haven', 'http://a/v1'): 'kept'}.get((service, name))\n"
-    )
-    (package / "errors.py").write_text("class KeyringError(Exception): pass\n")
-    monkeypatch.syspath_prepend(tmp_path)
+def test_a_key_in_the_systems_keyring_belongs_to_its_address(tmp_path):
     urls = ("http://a/v1/", "http://b/v1", "http://locked/v1")
-    assert [Server("x", url).address.key for url in urls] == ["kept", "", ""]
+    with KeyringStandIn(tmp_path):
+        keep_key("http://a/v1", "kept")
+        assert [Server("x", url).address.key for url in urls] == ["kept", "", ""]
 
 
 def test_only_what_a_request_needs_goes_out_and_the_key_to_its_server_alone(monkeypatch):

@@ -1,10 +1,12 @@
 """The bar above all tabs: which model serves, loading another one, and its state in every open window."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from engine.events import ProviderStatus
 from ui.handling import QUIET, explain, notice
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
@@ -113,9 +115,14 @@ async def on_engine_flip(house: House) -> tuple[Any, Any]:
     except Exception as error:  # noqa: BLE001 - the bar must stay usable; the reason is logged
         explain(error)
         return gr.update(value=status.provider), gr.update(value=status.model)
-    choices = [(_provider_label(p.label, p.available, p.reason), p.id) for p in providers]
+    choices = _choices(providers)
     names = _with(status.model, [entry.name for entry in models])
     return gr.update(choices=choices, value=status.provider), gr.update(choices=names, value=status.model)
+
+
+async def provider_choices(house: House) -> Any:
+    """The providers, as they can be used now; what is chosen stays."""
+    return gr.update(choices=_choices(await slow(house.engine.providers)))
 
 
 async def on_provider_input(house: House, provider: str) -> tuple[Any, str]:
@@ -174,6 +181,10 @@ async def on_cancel_click(house: House) -> str:
 def quiet() -> tuple[Any, str, str]:
     """No question and nothing to say."""
     return gr.update(visible=False), "", ""
+
+
+def _choices(providers: Sequence[ProviderStatus]) -> list[tuple[str, str]]:
+    return [(_provider_label(one.label, one.available, one.reason), one.id) for one in providers]
 
 
 def _provider_label(label: str, available: bool, reason: str) -> str:

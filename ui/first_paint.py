@@ -19,6 +19,7 @@ TOP = b"""
 <link rel="stylesheet" href="haven/assets/models.css">
 <link rel="stylesheet" href="haven/assets/library.css">
 <link rel="stylesheet" href="haven/assets/prompts.css">
+<link rel="stylesheet" href="haven/assets/servers.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
 <script src="haven/assets/timeline.js"></script>
@@ -28,6 +29,7 @@ TOP = b"""
 <script src="haven/assets/chat_pictures.js"></script>
 <script src="haven/assets/chat.js"></script>
 <script src="haven/assets/models.js"></script>
+<script src="haven/assets/servers.js"></script>
 <script src="haven/assets/library.js"></script>
 """
 

@@ -58,6 +58,8 @@ def wire(tab: ModelsTab, house: House, top: Bar) -> None:
     """Attach what can be done with a row."""
 
     async def act(provider: str, model: str, event: gr.EventData) -> Any:
+        if event.act == "servers":
+            return (await on_servers_change(house)).as_outputs()
         if event.act == "arrived":
             return (await on_arrival(house, provider, model)).as_outputs()
         return (await on_row_act(house, event.act, event.job)).as_outputs()
@@ -76,13 +78,14 @@ async def on_row_act(house: House, act: str, subject: str) -> Shown:
         "pull": (slow, downloads.pull),
         "stop": (at_once, downloads.cancel),
         "discard": (slow, downloads.discard),
+        "remove_server": (slow, house.engine.servers.remove),
     }
     try:
         run, verb = verbs[act]
         await run(verb, subject)
     except Exception as error:  # noqa: BLE001 - shown to the person
         return Shown(notice(explain(error)))
-    return Shown()
+    return await on_servers_change(house) if act == "remove_server" else Shown()
 
 
 async def on_load(house: House, provider: str, model: str) -> Shown:
@@ -95,6 +98,11 @@ async def on_load(house: House, provider: str, model: str) -> Shown:
 async def on_arrival(house: House, provider: str, model: str) -> Shown:
     """A download is complete: the bar knows the new model."""
     return Shown(model=await bar.on_model_focus(house, provider, model))
+
+
+async def on_servers_change(house: House) -> Shown:
+    """Another server was named: the bar lists the providers anew."""
+    return Shown(provider=await bar.provider_choices(house))
 
 
 def _pair(subject: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from engine.backends.remote.reach import Reach
 from engine.events import DownloadView, ModelOffer, ProviderStatus
 from engine.memory import free_bytes, needed_bytes, too_big
 from engine.offers import is_here
-from ui import download_cards, model_cards
+from ui import download_cards, model_cards, server_rows
 from ui.follow import BUSY_MS, IDLE_MS, differing
 from ui.handling import explain, notice
 from ui.model_cards import Listing, Weighed
@@ -48,10 +48,13 @@ class ModelsFollow:
         """Plain JSON: the parts that are not drawn yet, what has arrived, and when to ask again."""
         views = {view.id: view for view in self._engine.downloads.views()}
         arrived = tuple(sorted(view.id for view in views.values() if view.state == "completed"))
-        providers = self._look({"providers": self._engine.providers}, ())["providers"]
-        found = self._look({"offers": self._engine.downloads.offers, **self._lists(providers.items)}, arrived)
+        servers = self._engine.servers.view()
+        named = (*(each.base_url for each in servers.openai), servers.ollama)
+        providers = self._look({"providers": self._engine.providers}, named)["providers"]
+        looks = {"offers": self._engine.downloads.offers, **self._lists(providers.items)}
+        found = self._look(looks, (*arrived, *named))
         listings = [_listing(provider, found[provider.id]) for provider in providers.items]
-        parts = self._parts(listings, _with(found["offers"], arrived), views)
+        parts = self._parts(listings, _with(found["offers"], arrived), views) | server_rows.parts(servers)
         moving = any(view.state in download_cards.MOVING for view in views.values())
         looking = not all(one.fresh for one in (providers, *found.values()))
         return {
@@ -86,7 +89,7 @@ class ModelsFollow:
     def _look(
         self, calls: Mapping[str, Callable[[], Sequence[Any]]], arrived: Sequence[str]
     ) -> dict[str, _Found]:
-        """A model that has `arrived` makes them look anew; until that is over, what was known counts."""
+        """What has `arrived`, models and servers, makes them look anew; until then, what was known counts."""
         looks = {(name, arrived): partial(_found, call) for name, call in calls.items()}
         answers = self._reach.ask_all(looks, self._before)
         found = {name: answer for (name, _), answer in answers.items()}

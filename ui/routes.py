@@ -17,6 +17,7 @@ from ui.house import House
 from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
 from ui.prompts import prompt_routes
+from ui.servers_api import server_routes
 from ui.widgets import ASSETS
 from ui.wording import printable
 
@@ -41,6 +42,7 @@ def own_routes(house: House) -> APIRouter:
     engine = house.engine
     models = ModelsFollow(engine)
     router.include_router(prompt_routes(house))
+    router.include_router(server_routes(house))
 
     @router.get("/haven")
     async def identity() -> dict[str, str]:

@@ -18,6 +18,7 @@
     haven.mount("models", element, trigger);
     root.addEventListener("submit", onPull);
     root.addEventListener("click", onLoad);
+    haven.servers(root, tell, soon);
     new IntersectionObserver(soon).observe(root);
     soon();
   };
@@ -67,6 +68,7 @@
     }
     keepPlace(row);
     emptied();
+    haven.servers.drawn();
     const complete = answer.arrived.join(" ");
     if (arrived !== null && complete !== arrived) tell({ act: "arrived", job: "" });
     arrived = complete;

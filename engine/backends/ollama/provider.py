@@ -20,6 +20,7 @@ from engine.backends.remote.backend import PARALLEL, RemoteBackend
 from engine.backends.remote.calls import Patience
 from engine.backends.remote.faults import ServerFault
 from engine.backends.remote.lines import Address, Limits
+from engine.backends.remote.named import told
 from engine.backends.remote.reach import Reach, why_not
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError
@@ -31,7 +32,7 @@ _FOREIGN_OPTIONS = ("flash_attention", "device", "dtype", "quantization")
 
 
 class OllamaProvider:
-    """The server that `OLLAMA_HOST` names, else the one on this machine."""
+    """The server that was named on the page, else that of `OLLAMA_HOST`, else the one on this machine."""
 
     id = "ollama"
     label = "Ollama"
@@ -40,7 +41,9 @@ class OllamaProvider:
 
     def __init__(self, limits: Limits | None = None, patience: Patience | None = None) -> None:
         """`limits` and `patience` are those of answering."""
-        self._host = os.environ.get("OLLAMA_HOST", "")
+        named = told().ollama
+        self._host = named or os.environ.get("OLLAMA_HOST", "")
+        self._setting = "its address on the Models tab" if named else "OLLAMA_HOST"
         self._limits, self._patience = limits, patience
 
     def unavailable(self) -> str:
@@ -125,7 +128,7 @@ class OllamaProvider:
     @property
     def _address(self) -> Address:
         """Raises: InvalidInput."""
-        return address_of(self._host)
+        return address_of(self._host, self._setting)
 
     def _details(self, server: OllamaServer, model: Listed) -> Details:
         """Asked once for each digest, since it stands for all that makes up the model."""

@@ -50,17 +50,19 @@ class Details:
     num_ctx: int  # tokens that its own parameters ask for; 0 where they do not
 
 
-def address_of(host: str) -> Address:
-    """The address that `OLLAMA_HOST` names, as Ollama reads it: host, port and scheme may be left out.
+def address_of(host: str, setting: str = "OLLAMA_HOST") -> Address:
+    """The address that `OLLAMA_HOST` names, or another `setting`, as Ollama reads it: host, port and scheme
+    may be left out.
 
     `0.0.0.0`, which tells a server to listen everywhere, is reached through loopback. The key of
-    `OLLAMA_API_KEY` goes along only where a host was named. Raises: InvalidInput for what is no address.
+    `OLLAMA_API_KEY` goes along only where `OLLAMA_HOST` names the server. Raises:
+    InvalidInput for what is no address.
     """
     scheme, separator, rest = host.strip().rpartition("://")
     scheme = scheme or "http"
     if not rest or rest.startswith((":", "/")):
         rest = f"127.0.0.1{rest}"
-    parts = checked_url(f"{scheme}://{rest}", "OLLAMA_HOST", f"http://127.0.0.1:{DEFAULT_PORT}")
+    parts = checked_url(f"{scheme}://{rest}", setting, f"http://127.0.0.1:{DEFAULT_PORT}")
     name = str(parts.hostname)
     name = _EVERYWHERE.get(name, name)
     port = parts.port or (_STANDARD_PORTS[scheme] if separator else DEFAULT_PORT)
@@ -68,9 +70,9 @@ def address_of(host: str) -> Address:
     url = f"{scheme}://{shown}:{port}{parts.path.rstrip('/')}"
     return Address(
         url,
-        key=os.environ.get("OLLAMA_API_KEY", "") if host.strip() else "",
+        key=os.environ.get("OLLAMA_API_KEY", "") if host.strip() and setting == "OLLAMA_HOST" else "",
         key_hint=_HINT,
-        not_there=f"No Ollama server answers at {url}. Start it with `ollama serve`, or set OLLAMA_HOST.",
+        not_there=f"No Ollama server answers at {url}. Start it with `ollama serve`, or set {setting}.",
     )
 
 

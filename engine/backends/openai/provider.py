@@ -129,8 +129,10 @@ class OpenAIProvider:
 
     def _choices(self) -> Iterator[_Choice]:
         named = self._source()
+        several = sum(server.of_environment for server in named) > 1
         for server in named:
-            prefix = f"{server.name}: " if len(named) > 1 else ""
+            # Whatever is named on the page and removed again: the models of other servers keep their names.
+            prefix = f"{server.name}: " if several or not server.of_environment else ""
             wire = None
             try:
                 wire = OpenAIWire(server.address)

@@ -1,4 +1,4 @@
-"""Which OpenAI-compatible servers a person has named, and the key of each.
+"""Which OpenAI-compatible servers a person has named, on the page or in the environment, and the key of each.
 
 A key comes from the environment or from the system's keyring, belongs to one address, and goes to no
 other. Knows no protocol.
@@ -6,13 +6,13 @@ other. Knows no protocol.
 
 import os
 from dataclasses import dataclass
-from importlib.util import find_spec
 
+from engine.backends.remote.keys import SERVICE, key_of
 from engine.backends.remote.lines import Address, checked_url
+from engine.backends.remote.named import told
 from engine.errors import InvalidInput
 
 USUAL_URL = "http://127.0.0.1:8080/v1"  # llama-server's
-KEYRING_SERVICE = "haven"
 MORE_SERVERS = "HAVEN_OPENAI_SERVERS"
 
 
@@ -23,6 +23,7 @@ class Server:
     name: str
     base_url: str  # with the path that /models and /chat/completions hang below
     key_variable: str = ""
+    of_environment: bool = True  # False: it was named on the page
 
     @property
     def address(self) -> Address:
@@ -32,22 +33,37 @@ class Server:
         return Address(
             url,
             key=self._key(url),
-            key_hint=f"Set its key in {self.key_variable}, or in the keyring under "
-            f"{KEYRING_SERVICE!r} and {url!r}.",
-            not_there=f"No server answers at {url}. Start one there, or set OPENAI_BASE_URL.",
+            key_hint=f"Set its key {self._place_of_key}, or in the keyring under {SERVICE!r} and {url!r}.",
+            not_there=f"No server answers at {url}. Start one there, or "
+            + ("set OPENAI_BASE_URL." if self.of_environment else "change its address on the Models tab."),
         )
 
+    @property
+    def _place_of_key(self) -> str:
+        return f"in {self.key_variable}" if self.key_variable else "on the Models tab"
+
     def _key(self, url: str) -> str:
-        from_environment = os.environ.get(self.key_variable, "") if self.key_variable else ""
-        return from_environment or _from_keyring(url)
+        given = os.environ.get(self.key_variable, "") if self.key_variable else ""
+        return given or key_of(url)
 
 
 def servers() -> tuple[Server, ...]:
+    """Those of the environment, and those that were named on the page.
+
+    Without any, the address that llama-server listens at. Raises: InvalidInput for a list that cannot be
+    read.
+    """
+    found = {server.name: server for server in from_environment()}
+    for name, url in told().openai:
+        found.setdefault(name, Server(name, url, of_environment=False))
+    return tuple(found.values()) or (Server("llama-server", USUAL_URL),)
+
+
+def from_environment() -> tuple[Server, ...]:
     """The server of OPENAI_BASE_URL, and those of HAVEN_OPENAI_SERVERS: `lab=http://host/v1, home=...`.
 
-    Without any, the address that llama-server listens at. OPENAI_API_KEY belongs to OPENAI_BASE_URL and
-    is not used where that is not set; the key of `lab` is in HAVEN_OPENAI_KEY_LAB.
-    Raises: InvalidInput for a list that cannot be read.
+    OPENAI_API_KEY belongs to OPENAI_BASE_URL and is not used where that is not set; the key of `lab` is in
+    HAVEN_OPENAI_KEY_LAB. Raises: InvalidInput for a list that cannot be read.
     """
     found: dict[str, Server] = {}
     usual = os.environ.get("OPENAI_BASE_URL", "").strip()
@@ -59,21 +75,8 @@ def servers() -> tuple[Server, ...]:
         if not (name and equals and url):
             raise InvalidInput(f"{MORE_SERVERS} must be a list of name=address, not {item!r}.")
         found[name] = Server(name, url, f"HAVEN_OPENAI_KEY_{_as_variable(name)}")
-    return tuple(found.values()) or (Server("llama-server", USUAL_URL),)
+    return tuple(found.values())
 
 
 def _as_variable(name: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in name.upper())
-
-
-def _from_keyring(url: str) -> str:
-    """The key that the system keeps for this address; empty where it keeps none, or has no keyring."""
-    if find_spec("keyring") is None:
-        return ""
-    import keyring
-    from keyring.errors import KeyringError
-
-    try:
-        return keyring.get_password(KEYRING_SERVICE, url) or ""
-    except KeyringError:  # locked, or no backend on this machine: the same as having none
-        return ""

@@ -1,0 +1,211 @@
+"""Servers that are named while Haven runs: kept, followed at once, and their keys in the keyring alone."""
+
+import logging
+
+import httpx
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from serving import served
+
+from engine.backends.remote import named
+from engine.engine import Engine
+from engine.errors import InvalidInput
+from engine.events import ServerView
+from storage.store import Store
+from tests.fixtures.faulty_server import FaultyServer, works
+from tests.fixtures.keyring_stand_in import KeyringStandIn
+from tests.fixtures.ollama_server import OllamaStandIn
+from ui import server_rows
+
+URL = "http://127.0.0.1:9/v1"
+SECRET = "sk-very-secret"
+
+
+@pytest.fixture(autouse=True)
+def nothing_ambient(monkeypatch):
+    for name in (
+        "OPENAI_BASE_URL",
+        "OPENAI_API_KEY",
+        "HAVEN_OPENAI_SERVERS",
+        "OLLAMA_HOST",
+        "OLLAMA_API_KEY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    made = Engine(Store.open(tmp_path / "data"), tmp_path)
+    yield made
+    made.close()
+    assert named.told() == named.Named()
+
+
+@pytest.fixture
+def keyring(tmp_path):
+    with KeyringStandIn(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def no_keyring(monkeypatch):
+    monkeypatch.setattr("engine.backends.remote.keys.find_spec", lambda name: None)
+
+
+def test_what_is_named_is_there_after_a_restart(tmp_path):
+    engine = Engine(Store.open(tmp_path / "data"), tmp_path)
+    engine.servers.save(" my  lab ", URL + "/")
+    engine.servers.set_ollama("box:5")
+    engine.close()
+    again = Engine(Store.open(tmp_path / "data"), tmp_path)
+    view = again.servers.view()
+    assert view.openai == (ServerView("my lab", URL, False, "page"),)
+    assert (view.ollama, view.usual_ollama) == ("box:5", "http://127.0.0.1:11434")
+    again.close()
+
+
+def test_the_list_of_models_follows_without_a_restart(engine):
+    with FaultyServer(works()) as one, FaultyServer(works()) as other:
+        engine.servers.save("one", one.base_url)
+        (before,) = engine.models("openai")
+        engine.servers.save("other", other.base_url)
+        first, second = engine.models("openai")
+        assert (first.name, second.name) == ("one: colours", "other: colours")
+        assert first == before  # by this name a job or the next start asks for it
+        assert other.base_url in second.detail
+        run = engine.begin_switch("openai", first.name)
+        run.wait()
+        assert run.latest.success, run.latest.message
+        engine.servers.remove("one")
+        assert engine.models("openai") == [second]
+        assert engine.status().provider == "openai"  # what serves goes on
+
+
+def test_a_key_goes_to_the_keyring_and_to_its_server_and_nowhere_else(engine, keyring, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    with FaultyServer(works()) as server:
+        view = engine.servers.save("lab", server.base_url, SECRET)
+        assert keyring.kept == {f"haven {server.base_url}": SECRET}
+        assert engine.models("openai")
+        assert {asked.headers.get("authorization") for asked in server.asked} == {f"Bearer {SECRET}"}
+    assert view.openai[0].has_key and SECRET not in repr(view)
+    assert SECRET not in str(server_rows.parts(view))
+    assert SECRET not in caplog.text
+    for file in (tmp_path / "data").rglob("*"):
+        assert not file.is_file() or SECRET.encode() not in file.read_bytes(), file
+
+
+def test_a_key_stays_with_its_address(engine, keyring):
+    engine.servers.save("lab", URL, SECRET)
+    assert engine.servers.save("lab 2", URL, "", old_name="lab").openai[0].has_key
+    moved = engine.servers.save("lab 2", "http://elsewhere.example/v1", "", old_name="lab 2")
+    assert not moved.openai[0].has_key
+    assert keyring.kept == {}
+
+
+def test_a_key_of_two_servers_at_one_address_goes_with_the_last(engine, keyring):
+    engine.servers.save("a", URL, SECRET)
+    assert engine.servers.save("b", URL).openai[1].has_key
+    engine.servers.remove("a")
+    assert list(keyring.kept) == [f"haven {URL}"]
+    engine.servers.remove("b")
+    assert keyring.kept == {}
+
+
+def test_without_a_keyring_it_is_said_how_else(engine, no_keyring):
+    assert "HAVEN_OPENAI_KEY_LAB" in engine.servers.view().no_keyring
+    with pytest.raises(InvalidInput, match=r"keyring is not installed.*HAVEN_OPENAI_SERVERS"):
+        engine.servers.save("lab", URL, SECRET)
+    assert engine.servers.view().openai == ()
+    assert engine.servers.save("lab", URL).openai[0].name == "lab"
+
+
+@pytest.mark.parametrize("priority", [0, 0.5])
+def test_a_keyring_that_keeps_nothing_or_plain_text_is_none(engine, tmp_path, priority):
+    with KeyringStandIn(tmp_path, priority) as keyring:
+        with pytest.raises(InvalidInput, match="no safe keyring"):
+            engine.servers.save("lab", URL, SECRET)
+        assert keyring.kept == {}
+
+
+def test_a_keyring_that_is_locked_is_said_and_nothing_is_changed(engine, keyring):
+    with pytest.raises(InvalidInput, match="Unlock it"):
+        engine.servers.save("lab", "http://locked/v1", SECRET)
+    assert engine.servers.view().openai == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "key", "said"),
+    [
+        ("", URL, "", "Give the server a name"),
+        ("n" * 41, URL, "", "at most 40 characters"),
+        ("a: b", URL, "", "without :"),
+        ("taken", URL, "", "a server taken already"),
+        ("given", URL, "", "The environment names a server given already"),
+        ("lab", "127.0.0.1:8080", "", "Write it like http"),
+        ("lab", "http://me:secret@host/v1", "", "holds a password"),
+        ("lab", URL + "?key=1", "", "without what follows"),
+        ("lab", URL, "two words", "on one line"),
+        ("lab", URL, "a\nb", "on one line"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_in_words(engine, keyring, monkeypatch, name, url, key, said):
+    monkeypatch.setenv("HAVEN_OPENAI_SERVERS", f"given={URL}")
+    engine.servers.save("taken", URL)
+    before = engine.servers.view()
+    with pytest.raises(InvalidInput, match=said):
+        engine.servers.save(name, url, key)
+    assert (engine.servers.view(), keyring.kept) == (before, {})
+
+
+def test_a_server_that_was_removed_meanwhile_is_named(engine):
+    for verb in (lambda: engine.servers.remove("lab"), lambda: engine.servers.save("x", URL, "", "lab")):
+        with pytest.raises(InvalidInput, match="no server 'lab'"):
+            verb()
+
+
+def test_servers_of_the_environment_are_shown_and_go_first(engine, monkeypatch):
+    engine.servers.save("lab", URL)
+    monkeypatch.setenv("HAVEN_OPENAI_SERVERS", "lab=http://given/v1")
+    monkeypatch.setenv("HAVEN_OPENAI_KEY_LAB", SECRET)
+    view = engine.servers.view()
+    assert view.openai == (ServerView("lab", "http://given/v1", True, "environment"),)
+    assert "From the environment" in server_rows.parts(view)["models-servers"]
+
+
+def test_the_address_of_ollama_is_followed_and_gets_no_key_of_another(engine, monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    monkeypatch.setenv("OLLAMA_API_KEY", SECRET)
+    with OllamaStandIn() as server:
+        assert engine.models("ollama") == []
+        engine.servers.set_ollama(server.url)
+        assert engine.models("ollama")
+        assert all(SECRET not in str(asked.headers) for asked in server.asked)
+        engine.servers.set_ollama("")
+        assert engine.models("ollama") == []
+    with pytest.raises(InvalidInput, match="The address of Ollama"):
+        engine.servers.set_ollama("ftp://box")
+
+
+def test_names_and_addresses_are_shown_as_text(engine):
+    engine.servers.save('<b>"', URL)
+    shown = server_rows.parts(engine.servers.view())["models-servers"]
+    assert "<b>&lt;b&gt;" not in shown and 'title="&lt;b&gt;&quot;"' in shown
+
+
+def test_a_script_names_servers_and_gets_no_key_back(engine, keyring, tmp_path):
+    with served(engine, tmp_path / "data") as address:
+        client = Client(address, verbose=False)
+        view = client.predict("lab", URL, SECRET, api_name="/save_server")
+        assert view["openai"] == [{"name": "lab", "base_url": URL, "has_key": True, "named_by": "page"}]
+        assert SECRET not in str(client.predict(api_name="/servers"))
+        with pytest.raises(AppError, match="a server lab already"):
+            client.predict("lab", URL, api_name="/save_server")
+        assert client.predict("lab", api_name="/remove_server")["openai"] == []
+        assert client.predict("box:5", api_name="/set_ollama")["ollama"] == "box:5"
+        client.close()
+        wanted = {"name": "", "base_url": URL, "key": SECRET}
+        answer = httpx.post(f"{address}/servers/save", json=wanted, timeout=60).json()
+        assert answer["failed"] and "name" in answer["said"] and SECRET not in str(answer)
+    assert keyring.kept == {}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from engine.chat.texts import printable
 from engine.errors import InvalidInput
 from engine.events import SavedPrompt
-from engine.video.tags import parse_tags
+from engine.video.tags import read_tags
 
 MAX_NAME = 80  # characters
 MAX_PROMPT = 20_000
@@ -33,14 +33,10 @@ def checked_name(name: str) -> str:
 
 
 def tags_text(tags: Iterable[str]) -> str:
-    """As a person would write the list; `parse_tags` reads it back."""
-    return ", ".join(_quoted(tag) if set(tag) & set(',"') else tag for tag in tags)
-
-
-def _quoted(tag: str) -> str:
-    doubled = tag.replace('"', '""')
-    return f'"{doubled}"'
+    """As a person would write the list; `read_tags` reads it back."""
+    return ", ".join(tag.written for tag in read_tags(tags))
 
 
 def _tags(written: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(filter(None, map(printable, parse_tags(written))))
+    """Each as a text that is read as this tag alone: a name, or a name with what is known of it."""
+    return tuple(filter(None, (printable(tag.alone) for tag in read_tags(written))))

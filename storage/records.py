@@ -37,6 +37,7 @@ class JobRecord:
     ended_at: float | None = None
     reason: str = ""
     error: str = ""
+    tag_details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # category and description
     queue_place: float = 0.0  # waiting jobs run in this order; at first the time when they were made
 
 

@@ -98,6 +98,7 @@ def make_tables(database: peewee.Database) -> Tables:
         ended_at = peewee.DoubleField(null=True)
         reason = peewee.TextField()
         error = peewee.TextField()
+        tag_details = peewee.JSONField(dumps=dumps)  # category and description, by tag
         queue_place = peewee.DoubleField()  # waiting jobs run in this order
 
         class Meta:

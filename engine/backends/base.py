@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.cancel import CancelToken
 from engine.settings import GenerationSettings, LoadOptions
+from engine.video.tags import Tag, question
 
 Picture = np.ndarray  # RGB, uint8, H x W x 3
 FrameState = Literal["answered", "reused", "failed", "unparsed"]
@@ -57,13 +58,26 @@ class Frame:
 class FrameTask:
     """What is asked about each frame: tags, a caption, or both.
 
-    Answers are greedy, whatever the chat's settings are.
+    Answers are greedy, whatever the chat's settings are. `described` has those of the tags of which more is
+    known than the name, by which the answer has them all the same.
     """
 
     tags: tuple[str, ...] = ()
     prompt: str = ""
     max_new_tokens: int = 128
     codes: bool = False  # also read QR and bar codes, where the backend can (80 ms a frame)
+    described: tuple[Tag, ...] = ()
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Each tag as a yes/no question, in the order of `tags`."""
+        return tuple(question(tag, description) for tag, description in self.descriptions.items())
+
+    @property
+    def descriptions(self) -> dict[str, str]:
+        """Each tag with what counts as it, which may be empty."""
+        known = {tag.name: tag.description for tag in self.described}
+        return {tag: known.get(tag, "") for tag in self.tags}
 
 
 @dataclass(frozen=True)

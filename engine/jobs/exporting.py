@@ -73,6 +73,7 @@ class Exports:
             interval_us=int(job.sampling["step_us"]),
             uploaded=job.uploaded,
             rate=_rate(job) if counts_frames else None,
+            categories={tag: known.get("category", "") for tag, known in job.tag_details.items()},
             threshold=self._findings.settings(job.id).rule("").threshold,
         )
 

@@ -21,6 +21,7 @@ from engine.settings import Sampling
 from engine.slot import Slot
 from engine.video.analysis import analyse
 from engine.video.frames import sample
+from engine.video.tags import with_details
 from storage.errors import DiskFull
 from storage.records import FrameRecord, JobRecord
 from storage.store import Store
@@ -94,7 +95,8 @@ class Run:
     def _analyse(self) -> Ending:
         job = self.job
         check_unchanged(job, self.store, self.cancel)
-        task = FrameTask(job.tags, job.prompt, codes=job.codes)
+        described = with_details(job.tags, job.tag_details)
+        task = FrameTask(job.tags, job.prompt, codes=job.codes, described=described)
         with Keeping(self._keep) as keeping:
             for event in analyse(self._samples(), self._lease, task, self.cancel):
                 if isinstance(event, FrameRead | FrameLost):

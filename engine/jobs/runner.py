@@ -23,6 +23,7 @@ from engine.jobs.worker import ALL, Worker
 from engine.slot import Slot
 from engine.video.frames import VideoInfo, effective_interval, sample_count
 from engine.video.request import AnalysisRequest
+from engine.video.tags import details_of
 from storage.errors import StorageError
 from storage.records import FrameRecord, JobRecord
 from storage.store import Store
@@ -229,6 +230,7 @@ def _new_job(
         digest=model.digest,
         load_options=dict(model.load_options),
         tags=request.tags,
+        tag_details=details_of(request.asked),
         prompt=request.prompt,
         prompt_sha256=request.prompt_sha256,
         sampling={**request.sampling.as_dict(), "step_us": step_us},

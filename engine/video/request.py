@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from engine.errors import InvalidInput
 from engine.settings import Sampling, named, refuse_unknown
-from engine.video.tags import parse_tags
+from engine.video.tags import Tag, read_tags
 
 OPTIONS = ("start", "end", "max_frames", "fps", "codes")
 MAX_PROMPT = 8_000  # characters
@@ -19,7 +19,7 @@ class AnalysisRequest:
     """One analysis as it was asked for. Whether the video can be read is found out when it is opened."""
 
     video: Path
-    tags: tuple[str, ...]
+    asked: tuple[Tag, ...]
     prompt: str
     sampling: Sampling
     codes: bool = False  # also read QR and bar codes
@@ -50,18 +50,24 @@ class AnalysisRequest:
             raise InvalidInput(f"The question must be a text of at most {MAX_PROMPT:,} characters.")
         if not str(video).strip():
             raise InvalidInput("Pick a video first: drop one on the page, or name a file on this machine.")
-        parsed = parse_tags(tags)
+        parsed = read_tags(tags)
         if not parsed and not prompt.strip() and not codes:
             raise InvalidInput("Say what to look for: at least one tag, or a question for each frame.")
         sampling = Sampling.of(interval, **options)
-        asked = _storable(prompt.strip())
-        tags = tuple(map(_storable, parsed))
-        return cls(Path(video).expanduser(), tags, asked, sampling, codes, uploaded, name)
+        question = _storable(prompt.strip())
+        asked = tuple(Tag(*map(_storable, (tag.name, tag.category, tag.description))) for tag in parsed)
+        return cls(Path(video).expanduser(), asked, question, sampling, codes, uploaded, name)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The names, by which answers are kept."""
+        return tuple(tag.name for tag in self.asked)
 
     @property
     def prompt_sha256(self) -> str:
         """Identity of what is asked: two runs with the same one can be compared."""
-        asked = "\0".join((self.prompt, str(self.codes), *self.tags))
+        tags = (tag.written if tag.details else tag.name for tag in self.asked)
+        asked = "\0".join((self.prompt, str(self.codes), *tags))
         return hashlib.sha256(asked.encode()).hexdigest()
 
 

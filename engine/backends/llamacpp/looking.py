@@ -16,7 +16,6 @@ from engine.backends.llamacpp.vocabulary import Vocabulary, written
 from engine.backends.yesno import yes_no_tokens
 from engine.cancel import CancelToken
 from engine.errors import ModelError
-from engine.video.tags import question
 
 
 class Looker:
@@ -35,7 +34,7 @@ class Looker:
                 asked = bool(task.prompt or task.tags)
                 picture = self._prompts.of_picture(frame.picture) if asked else []
                 caption = self._caption(picture, task, cancel) if task.prompt else ""
-                tags = self._tags(picture, task.tags, cancel) if task.tags else {}
+                tags = self._tags(picture, task, cancel) if task.tags else {}
             except ModelError as error:
                 yield FrameAnswer("failed", dict.fromkeys(task.tags), error=str(error))
             else:
@@ -55,9 +54,9 @@ class Looker:
                 self._sequences.append(FRAMES, token, cancel)
         return written(self._vocabulary, answer)
 
-    def _tags(self, picture: list[Unit], tags: Sequence[str], cancel: CancelToken) -> dict[str, float | None]:
+    def _tags(self, picture: list[Unit], task: FrameTask, cancel: CancelToken) -> dict[str, float | None]:
         """The probability of yes for every tag. Raises: ModelError, Cancelled."""
-        around = [self._prompts.around_picture(question(tag)) for tag in tags]
+        around = [self._prompts.around_picture(text) for text in task.questions]
         before = around[0][0]
         tails = [behind for _, behind in around]
         shared = tails[0][: min(len(tail) - 1 for tail in tails)]
@@ -66,7 +65,7 @@ class Looker:
         self._sequences.hold(FRAMES, [*before, *picture, *shared], cancel)
         own = [tail[len(shared) :] for tail in tails]
         logits = self._sequences.branches(FRAMES, own, cancel)
-        return dict(zip(tags, map(self._probability, logits), strict=True))
+        return dict(zip(task.tags, map(self._probability, logits), strict=True))
 
     def _probability(self, logits: np.ndarray) -> float:
         """p(yes) / (p(yes) + p(no)), each summed over the ways to write the word."""

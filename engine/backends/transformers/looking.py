@@ -20,7 +20,6 @@ from engine.backends.transformers.yesno import YesNo
 from engine.cancel import CancelToken
 from engine.errors import HavenError, ModelError
 from engine.settings import GenerationSettings
-from engine.video.tags import question
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ class Looker:
             try:
                 if isinstance(caption, ModelError):
                     raise caption
-                tags = self._tags(frame.picture, task.tags, cancel) if task.tags else {}
+                tags = self._tags(frame.picture, task, cancel) if task.tags else {}
             except ModelError as error:
                 yield FrameAnswer("failed", dict.fromkeys(task.tags), error=str(error))
             else:
@@ -82,10 +81,10 @@ class Looker:
                 break
         return [self._prompts.tokenizer.decode(text, skip_special_tokens=True).strip() for text in texts]
 
-    def _tags(self, picture: Picture, tags: Sequence[str], cancel: CancelToken) -> dict[str, float | None]:
+    def _tags(self, picture: Picture, task: FrameTask, cancel: CancelToken) -> dict[str, float | None]:
         """The probability of yes for every tag. Raises: ModelError, Cancelled."""
         try:
-            return dict(zip(tags, self._yes(picture, [question(tag) for tag in tags], cancel), strict=True))
+            return dict(zip(task.tags, self._yes(picture, task.questions, cancel), strict=True))
         except HavenError:
             raise
         except Exception as error:  # as above

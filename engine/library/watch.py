@@ -211,7 +211,7 @@ class Watcher:
     def _settle(self, folder: LibraryFolderRecord) -> None:
         """Note which analyses have ended, since the last time."""
         for file in self._with_job(folder, ("queued", "bad"), DONE):
-            self._done(file)
+            self._done(file, reason=file.reason if file.state == "queued" else "")
         for file in self._with_job(folder, ("queued",), ("failed",)):
             job = self.store.job(file.job_id)
             self._set_aside(file, job.error if job else "The analysis was deleted.")

@@ -13,6 +13,10 @@ class InvalidInput(HavenError):
     """A value that was asked for is out of bounds, unknown, or missing."""
 
 
+class FileInTheWay(InvalidInput):
+    """Something stands where a file was to be put, and may only be replaced if the person says so."""
+
+
 class MediaError(HavenError):
     """A video that cannot be opened, or not be read any further."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_downloads import FakeDownloads
+from fake_exports import FakeExports
 
 from engine.backends.base import BackendInfo, ModelEntry
 from engine.errors import InvalidInput, MediaError
@@ -56,6 +57,7 @@ class FakeEngine:
         self.answers: dict[str, list[FrameView]] = {}
         self.shelf = folder / "models"
         self.downloads = FakeDownloads(self._note)
+        self.exports = FakeExports(self._note, self.video_path)
         self.servers = NamedServers({}.get, lambda key, value: None)
 
     # models

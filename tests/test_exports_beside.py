@@ -7,7 +7,7 @@ import os
 import pytest
 from test_exports import material
 
-from engine.errors import InvalidInput
+from engine.errors import FileInTheWay, InvalidInput
 from engine.events import SpanView
 from engine.video.exports import read_spans, write_beside
 from engine.video.exports.beside import key, place_beside
@@ -61,7 +61,7 @@ def test_somebody_elses_file_is_replaced_only_when_asked(video, made, overwrite)
         write_beside(made, "", True)
         assert tags_in(place) == ["dog"]
         return
-    with pytest.raises(InvalidInput, match=r"lake\.mp4\.AI\.json .*Haven did not write it"):
+    with pytest.raises(FileInTheWay, match=r"lake\.mp4\.AI\.json .*Haven did not write it"):
         write_beside(made, "", False)
     assert place.read_text() == THEIRS
     assert len(list(video.parent.iterdir())) == 2

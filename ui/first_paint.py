@@ -20,12 +20,14 @@ TOP = b"""
 <link rel="stylesheet" href="haven/assets/library.css">
 <link rel="stylesheet" href="haven/assets/prompts.css">
 <link rel="stylesheet" href="haven/assets/servers.css">
+<link rel="stylesheet" href="haven/assets/exports.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
 <script src="haven/assets/timeline.js"></script>
 <script src="haven/assets/drop.js"></script>
 <script src="haven/assets/haven.js"></script>
 <script src="haven/assets/prompts.js"></script>
+<script src="haven/assets/exports.js"></script>
 <script src="haven/assets/chat_pictures.js"></script>
 <script src="haven/assets/chat.js"></script>
 <script src="haven/assets/models.js"></script>

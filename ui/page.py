@@ -2,7 +2,22 @@
 
 import gradio as gr
 
-from ui import api, bar, chat, chat_api, jobs, library, library_api, models, models_api, prompts, servers_api, video, video_layout
+from ui import (
+    api,
+    bar,
+    chat,
+    chat_api,
+    exports,
+    jobs,
+    library,
+    library_api,
+    models,
+    models_api,
+    prompts,
+    servers_api,
+    video,
+    video_layout,
+)
 from ui.house import House
 
 # Seconds between two looks of Gradio's queue for something to do. It looks every millisecond otherwise, which
@@ -44,6 +59,7 @@ def build_page(house: House) -> gr.Blocks:
         chat_api.wire(house)
         models_api.wire(house)
         prompts.wire(house)
+        exports.wire(house)
         servers_api.wire(house)
     page.queue(default_concurrency_limit=None)
     page._queue.sleep_when_free = QUEUE_REST

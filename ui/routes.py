@@ -12,7 +12,9 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from engine.errors import HavenError, OutOfSpace
+from engine.video.exports import known_format
 from ui import chat_follow, follow, library_follow
+from ui.exports import export_routes
 from ui.house import House
 from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
@@ -42,6 +44,7 @@ def own_routes(house: House) -> APIRouter:
     engine = house.engine
     models = ModelsFollow(engine)
     router.include_router(prompt_routes(house))
+    router.include_router(export_routes(house))
     router.include_router(server_routes(house))
 
     @router.get("/haven")
@@ -119,7 +122,7 @@ def own_routes(house: House) -> APIRouter:
     @router.get("/exports/{job_id}.{format}")
     async def export(job_id: str, format: str) -> FileResponse:
         path: Path = await _or_404(engine.export_job, job_id, format)
-        return FileResponse(path, filename=printable(path.name))
+        return FileResponse(path, filename=printable(path.name), media_type=known_format(format).media_type)
 
     @router.get("/exports/chat/{session_id}.{format}")
     async def chat_export(session_id: str, format: str) -> Response:

@@ -37,7 +37,7 @@ def wire(tab: VideoTab, house: House, flipped: gr.HTML) -> None:
         return gr.skip(), gr.skip(), await on_run_act(house, event.act, event.job)
 
     tab.run.act(act, None, [tab.stage, tab.remembered, tab.said], **EVERY_CLICK)
-    tab.export.click(None, None, None, js="() => { haven.exportJob(); }", **QUIET)
+    tab.export.click(None, None, None, js="() => { haven.openExports(); }", **QUIET)
     # Kept by the browser itself: no request for each key that is pressed.
     gr.on([field.change for field in tab.asked], None, tab.asked, tab.typed, js=KEEP_FIELDS, **QUIET)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import prompts
+from ui import exports, prompts
 from ui.widgets import ASSETS, own_html
 
 # It only keeps what lies in the browser readable after a restart; nothing secret is kept there.
@@ -106,6 +106,7 @@ def _build_right() -> dict[str, Any]:
         )
         analyse = gr.Button("Analyse", variant="primary", scale=3, min_width=120, elem_id="haven-analyse")
         export = gr.Button("Export", scale=1, min_width=80, elem_id="haven-export")
+    own_html(template=exports.menu(), js="haven.exports(element);", elem_id="haven-exports")
     said = own_html(elem_id="haven-video-said")
     plan = own_html(elem_id="haven-plan")
     more = _build_more()

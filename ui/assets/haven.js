@@ -56,10 +56,8 @@
     soon();
   };
 
-  haven.exportJob = () => {
-    if (job && drawn) location.href = `/exports/${encodeURIComponent(job)}.json`;
-    else haven.say("There is nothing to export yet: analyse a video first.");
-  };
+  // The job whose answers are on the page; empty where there are none.
+  haven.shownJob = () => (job && drawn ? job : "");
 
   haven.say = (text) => {
     const place = document.querySelector("#haven-video-said");

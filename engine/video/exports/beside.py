@@ -9,7 +9,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from engine.errors import InvalidInput
+from engine.errors import FileInTheWay, InvalidInput
 from engine.video.exports.ai_json import ai_json
 from engine.video.exports.material import Material
 from engine.video.exports.writing import write_new, write_whole
@@ -31,8 +31,8 @@ def key(place: Path) -> str:
 def write_beside(material: Material, written: str, overwrite: bool) -> tuple[Path, str]:
     """Write the file; `written` is the hash of what Haven wrote there last, empty if it never did.
 
-    Gives the place and the hash of what stands there now. Raises: InvalidInput when the video came through
-    the browser or is gone, when somebody else's file is in the way, or when the folder takes no files;
+    Gives the place and the hash of what stands there now. Raises: FileInTheWay for somebody else's file;
+    InvalidInput when the video came through the browser or is gone, or when the folder takes no files;
     OSError for a full disk.
     """
     place = place_beside(material.video)
@@ -44,7 +44,7 @@ def write_beside(material: Material, written: str, overwrite: bool) -> tuple[Pat
         else:
             write_whole(place, text)
     except (FileExistsError, IsADirectoryError):
-        raise InvalidInput(_in_the_way(place)) from None
+        raise _in_the_way(place) from None
     except OSError as error:
         if error.errno not in _NOT_ALLOWED:
             raise
@@ -71,10 +71,10 @@ def _is_ours(place: Path, written: str) -> bool:
     return hashlib.sha256(place.read_bytes()).hexdigest() == written
 
 
-def _in_the_way(place: Path) -> str:
+def _in_the_way(place: Path) -> InvalidInput:
     if place.is_dir():
-        return f"{place} is a folder. Move it away, then save again."
-    return (
+        return InvalidInput(f"{place} is a folder. Move it away, then save again.")
+    return FileInTheWay(
         f"There is a file {place.name} beside the video already, and Haven did not write it, or somebody has "
         "changed it since. It was left as it is. Say that it may be replaced, or export to another place."
     )

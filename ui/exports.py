@@ -1,0 +1,111 @@
+"""The menu of exports: its markup, the route that it asks, and the endpoints for what can be exported.
+
+Files themselves are fetched from `/exports/<job>.<format>`, which stands with the other routes.
+"""
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from engine.errors import FileInTheWay, InvalidInput
+from engine.video.exports import FORMATS, Format
+from ui.api import plain, spoken
+from ui.handling import explain
+from ui.house import House
+from ui.media import upload_folder, uploaded_file
+from ui.off_loop import slow
+from ui.wording import printable
+
+
+class Wanted(BaseModel):
+    """What the menu sends."""
+
+    job: str
+    overwrite: bool = False
+
+
+def menu() -> str:
+    """The markup of the menu; `haven.exports` brings it to life."""
+    items = "".join(map(_item, FORMATS.values()))
+    return (
+        '<div class="exports" popover data-exports role="menu" aria-label="Export as">'
+        f"{items}<hr>"
+        '<button type="button" role="menuitem" data-beside>Save .AI.json beside the video</button></div>'
+        '<p class="exports-said" role="status" data-exports-said hidden><span></span> '
+        '<button type="button" class="small" data-replace hidden>Replace it</button></p>'
+    )
+
+
+def export_routes(house: House) -> APIRouter:
+    """What the menu asks: to put the file of a job beside its video."""
+    router = APIRouter()
+    engine = house.engine
+
+    @router.post("/exports/beside")
+    async def beside(wanted: Wanted) -> JSONResponse:
+        said, failed, in_the_way = "", False, False
+        try:
+            place = await slow(engine.exports.save_beside, wanted.job, wanted.overwrite)
+            said = f"Saved as {place}."
+        except Exception as error:  # noqa: BLE001 - shown to the person
+            said, failed, in_the_way = explain(error), True, isinstance(error, FileInTheWay)
+        return JSONResponse({"said": printable(said), "failed": failed, "in_the_way": in_the_way})
+
+    return router
+
+
+def wire(house: House) -> None:
+    """Add the endpoints to the page that is being built. As in `api`, they are a promise."""
+    for endpoint in _endpoints(house):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+
+
+def _endpoints(house: House) -> list[Callable[..., Any]]:
+    engine = house.engine
+
+    @spoken
+    async def export_formats() -> list[dict]:
+        """What `/export_job` can make: `{id, label, extension, media_type}`."""
+        wanted = ("id", "label", "extension", "media_type")
+        return [{name: getattr(format, name) for name in wanted} for format in engine.exports.formats()]
+
+    @spoken
+    async def save_beside(job_id: str, overwrite: bool = False) -> str:
+        """Put the `.AI.json` of a job beside its video; gives its path.
+
+        A file there that Haven did not write is replaced only with `overwrite`.
+        """
+        return printable(str(await slow(engine.exports.save_beside, job_id, overwrite)))
+
+    @spoken
+    async def read_spans(file: gr.FileData) -> dict:
+        """The time spans in a `.AI.json`: `{form, duration, models, spans}`."""
+        return plain(await slow(lambda: engine.exports.read_spans(given_file(file))))
+
+    return [export_formats, save_beside, read_spans]
+
+
+def given_file(file: object) -> Path:
+    """A file that a script hands over: an uploaded one (a dict), or a path on this machine (a text).
+
+    Raises: InvalidInput when it is neither, or names a file that was not uploaded.
+    """
+    if isinstance(file, dict):
+        return uploaded_file(str(file.get("path") or ""))
+    if isinstance(file, str) and file.strip():
+        place = Path(file.strip()).expanduser()
+        return uploaded_file(str(place)) if place.is_relative_to(upload_folder()) else place
+    raise InvalidInput("Give a file: an uploaded one, or the path of one on this machine.")
+
+
+def _item(format: Format) -> str:
+    return (
+        f'<button type="button" role="menuitem" data-format="{escape(format.id)}">'
+        f"{escape(format.label)}</button>"
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 from fake_downloads import FakeDownloads
 from fake_exports import FakeExports
+from fake_findings import FakeFindings, FakeSearch
 
 from engine.backends.base import BackendInfo, ModelEntry
 from engine.errors import InvalidInput, MediaError
@@ -58,6 +59,8 @@ class FakeEngine:
         self.shelf = folder / "models"
         self.downloads = FakeDownloads(self._note)
         self.exports = FakeExports(self._note, self.video_path)
+        self.findings = FakeFindings(lambda job_id: (self.job(job_id), self.answers[job_id]))
+        self.search = FakeSearch()
         self.servers = NamedServers({}.get, lambda key, value: None)
 
     # models

@@ -47,6 +47,12 @@ ENDPOINTS = {
     "/download_model": ["offer_id"],
     "/cancel_download": ["offer_id"],
     "/pull_model": ["name"],
+    "/spans": ["job_id"],
+    "/span_settings": ["job_id"],
+    "/set_span_settings": ["job_id", "settings"],
+    "/correct_span": ["job_id", "tag", "old", "new"],
+    "/undo_correction": ["job_id"],
+    "/search": ["query", "limit"],
 }
 
 

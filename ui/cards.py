@@ -11,27 +11,32 @@ from engine.events import RESUMABLE, FrameView, JobResult, JobView
 from ui import wording
 
 TAG_COLOURS = 8
-YES = 0.5  # probability from which a tag is said to hold
+YES = 0.5  # probability from which a tag is said to hold, where nobody said otherwise
+EVERYWHERE: Mapping[str, float] = {}
 CODE_WORDS = {"qr": "QR code", "bar": "Bar code"}
 STATE_WORDS = {"reused": "same as before", "failed": "failed", "unparsed": "not understood"}
 
 
-def frame_card(frame: FrameView, job: JobView) -> str:
-    """One frame as a list item: a button that seeks, with picture, time, answer, tags and state."""
+def frame_card(frame: FrameView, job: JobView, sure: Mapping[str, float] = EVERYWHERE) -> str:
+    """One frame as a list item: a button that seeks, with picture, time, answer, tags and state.
+
+    `sure` has the probability from which each tag is said to hold.
+    """
     moment = wording.clock(frame.time, _digits(job))
+    chips = _chips(frame, job.tags, sure)
     state = STATE_WORDS.get(frame.state, "")
     return (
         f'<li id="frame-{frame.index}"><button type="button" class="card {escape(frame.state)}" '
         f'data-seek="{frame.time:.6f}" title="Go to {moment} (exactly {frame.time:.6f} s)">'
         f"{_picture(frame)}"
         f'<span class="card-text"><span class="card-head"><b>{moment}</b>'
-        f'<span class="card-state">{state}</span></span>{_answer(frame)}{_chips(frame, job.tags)}</span>'
+        f'<span class="card-state">{state}</span></span>{_answer(frame)}{chips}</span>'
         "</button></li>"
     )
 
 
 def totals(result: JobResult) -> str:
-    """What a job found: frames, failed ones, and in how many frames each tag holds."""
+    """What a job found: frames, failed ones, and how many frames lie in the spans of each tag."""
     frames = result.frames
     failed = sum(frame.state in ("failed", "unparsed") for frame in frames)
     said = f"<b>{wording.frames(len(frames))}</b> analysed"
@@ -93,14 +98,14 @@ def _code(code: Mapping[str, str]) -> str:
     return f"{kind}: {code['text']}" if code["text"] else f"{kind}, not readable"
 
 
-def _chips(frame: FrameView, tags: Sequence[str]) -> str:
+def _chips(frame: FrameView, tags: Sequence[str], thresholds: Mapping[str, float]) -> str:
     if not frame.tags or frame.state == "failed":
         return ""
     colours = {tag: place % TAG_COLOURS for place, tag in enumerate(tags)}
     shown = "".join(
         _chip(tag, sure, colours.get(tag, 0))
         for tag, sure in frame.tags.items()
-        if sure is None or sure >= YES
+        if sure is None or sure >= thresholds.get(tag, YES)
     )
     return f'<span class="chips">{shown or _no_tag()}</span>'
 
@@ -117,7 +122,7 @@ def _no_tag() -> str:
 
 
 def _total(tag: str, place: int, result: JobResult) -> str:
-    hits = sum((frame.tags.get(tag) or 0) >= YES for frame in result.frames)
+    hits = sum(span.hits for span in result.spans if span.tag == tag)
     share = hits / len(result.frames) if result.frames else 0.0
     return (
         f'<li><span class="total-name" title="{escape(tag)}">{escape(tag)}</span>'

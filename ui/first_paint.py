@@ -20,10 +20,13 @@ TOP = b"""
 <link rel="stylesheet" href="haven/assets/library.css">
 <link rel="stylesheet" href="haven/assets/prompts.css">
 <link rel="stylesheet" href="haven/assets/servers.css">
+<link rel="stylesheet" href="haven/assets/spans.css">
 <link rel="stylesheet" href="haven/assets/exports.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
 <script src="haven/assets/timeline.js"></script>
+<script src="haven/assets/spans.js"></script>
+<script src="haven/assets/found.js"></script>
 <script src="haven/assets/drop.js"></script>
 <script src="haven/assets/haven.js"></script>
 <script src="haven/assets/prompts.js"></script>
@@ -31,8 +34,8 @@ TOP = b"""
 <script src="haven/assets/chat_pictures.js"></script>
 <script src="haven/assets/chat.js"></script>
 <script src="haven/assets/models.js"></script>
-<script src="haven/assets/servers.js"></script>
 <script src="haven/assets/library.js"></script>
+<script src="haven/assets/servers.js"></script>
 """
 
 

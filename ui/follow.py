@@ -6,7 +6,7 @@ reloaded or second one simply asks.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,7 @@ def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
             "job_id": job.job_id,
             "status": job.status,
             "moving": job.status in panels.MOVING,
+            "spans": engine.findings.revision,  # another one: they may be made otherwise now
             "frames": new[0].index + 1 if new else drawn.frames,
             # Of the new cards; above what the page has drawn, others lie between that were not sent.
             "from": new[-1].index if new else drawn.frames,
@@ -63,7 +64,7 @@ def changes(engine: "Engine", drawn: Drawn) -> dict[str, Any]:
         if job
         else None,
         "parts": differing(parts, drawn.parts),
-        "cards": [printable(cards.frame_card(frame, job)) for frame in new] if job else [],
+        "cards": _cards(engine, new, job) if job and new else [],
     }
 
 
@@ -73,25 +74,12 @@ def older_cards(engine: "Engine", job_id: str, below: int) -> list[str]:
     newer = max(job.frames_done - below, 0) + MOST_CARDS  # some may have come since the job was read
     frames = engine.frames(job_id, limit=newer + MOST_CARDS, newest_first=True)
     older = [frame for frame in frames if frame.index < below][:MOST_CARDS]
-    return [printable(cards.frame_card(frame, job)) for frame in older]
+    return _cards(engine, older, job)
 
 
-def timeline(engine: "Engine", job_id: str, have: int) -> dict[str, Any]:
-    """The samples behind the first `have`: seconds, whether it was answered, and each tag's probability.
-
-    Raises: InvalidInput for an unknown job.
-    """
-    job = engine.job(job_id)
-    likely = max(job.frames_done - have, 0) + MOST_CARDS  # some may have come since the job was read
-    newest = engine.frames(job_id, limit=likely, newest_first=True)
-    frames = [frame for frame in reversed(newest) if frame.index >= have]
-    end = max(job.duration, frames[-1].time if frames else 0.0, 0.001)
-    return {
-        "duration": end,
-        "interval": end / max(job.frames_total, 1),
-        "tags": list(job.tags),
-        "samples": [_sample(frame, job.tags) for frame in frames],
-    }
+def _cards(engine: "Engine", frames: Sequence[FrameView], job: JobView) -> list[str]:
+    sure = engine.findings.thresholds(job.job_id, job.tags)
+    return [printable(cards.frame_card(frame, job, sure)) for frame in frames]
 
 
 def mark(text: str) -> str:
@@ -123,19 +111,14 @@ def _new_frames(engine: "Engine", job: JobView | None, drawn: int) -> list[Frame
     return [frame for frame in newest if frame.index >= drawn]
 
 
-def _sample(frame: FrameView, tags: tuple[str, ...]) -> list[Any]:
-    answered = frame.state in ("answered", "reused")
-    return [frame.time, answered, [frame.tags.get(tag) for tag in tags]]
-
-
 def _summary(engine: "Engine", job: JobView | None) -> str:
     if job is None or job.status in panels.MOVING or not job.frames_done:
         return ""
-    return _totals(engine, job.job_id, job.frames_done)
+    return _totals(engine, job.job_id, job.frames_done, engine.findings.revision)
 
 
 @lru_cache(maxsize=8)
-def _totals(engine: "Engine", job_id: str, frames_done: int) -> str:
-    """Kept, since it reads every frame; one more frame makes it anew."""
-    del frames_done  # part of the key only
+def _totals(engine: "Engine", job_id: str, frames_done: int, revision: int) -> str:
+    """Kept, since it reads every frame; one more frame, or spans made otherwise, make it anew."""
+    del frames_done, revision  # part of the key only
     return cards.totals(engine.job_result(job_id))

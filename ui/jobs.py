@@ -1,4 +1,4 @@
-"""The Jobs tab: every analysis that was made, to open, resume or delete."""
+"""The Jobs tab: every analysis that was made, to open, resume or delete; and a search over all of them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from ui.house import House
 from ui.off_loop import quick, slow
 from ui.stage import stage_of_job
 from ui.video_layout import VideoTab
-from ui.widgets import own_html
+from ui.widgets import ASSETS, own_html
 
 HISTORY = '<div data-part="jobs" class="history"></div>'
 
@@ -19,19 +19,25 @@ HISTORY = '<div data-part="jobs" class="history"></div>'
 class JobsTab:
     """The widgets of the tab."""
 
+    find: gr.HTML
     said: gr.HTML
     history: gr.HTML
 
 
 def build() -> JobsTab:
     """Lay the tab out; its rows arrive with what the page follows."""
+    find = own_html(
+        template=(ASSETS / "found.html").read_text(encoding="utf-8"),
+        js="haven.find(element, (data) => trigger('act', data));",
+        elem_id="haven-find",
+    )
     said = own_html(elem_id="haven-jobs-said")
     history = own_html(
         template=HISTORY,
         js="haven.mount('jobs', element, (data) => trigger('act', data));",
         elem_id="haven-jobs",
     )
-    return JobsTab(said, history)
+    return JobsTab(find, said, history)
 
 
 def wire(tab: JobsTab, house: House, video_tab: VideoTab) -> None:
@@ -40,7 +46,8 @@ def wire(tab: JobsTab, house: House, video_tab: VideoTab) -> None:
     async def act(event: gr.EventData) -> Any:
         return await on_history_act(house, event.act, event.job)
 
-    tab.history.act(act, None, [video_tab.stage, video_tab.remembered, tab.said], **EVERY_CLICK)
+    for part in (tab.history, tab.find):
+        part.act(act, None, [video_tab.stage, video_tab.remembered, tab.said], **EVERY_CLICK)
 
 
 async def on_history_act(house: House, act: str, job_id: str) -> tuple[Any, Any, str]:

@@ -15,6 +15,7 @@ from ui import (
     models_api,
     prompts,
     servers_api,
+    spans_api,
     video,
     video_layout,
 )
@@ -60,6 +61,7 @@ def build_page(house: House) -> gr.Blocks:
         models_api.wire(house)
         prompts.wire(house)
         exports.wire(house)
+        spans_api.wire(house)
         servers_api.wire(house)
     page.queue(default_concurrency_limit=None)
     page._queue.sleep_when_free = QUEUE_REST

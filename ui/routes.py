@@ -20,6 +20,7 @@ from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
 from ui.prompts import prompt_routes
 from ui.servers_api import server_routes
+from ui.spans_routes import spans_routes
 from ui.widgets import ASSETS
 from ui.wording import printable
 
@@ -41,6 +42,7 @@ NOT_YET = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIB
 def own_routes(house: House) -> APIRouter:
     """The routes, bound to one engine."""
     router = APIRouter()
+    router.include_router(spans_routes(house))
     engine = house.engine
     models = ModelsFollow(engine)
     router.include_router(prompt_routes(house))
@@ -85,10 +87,6 @@ def own_routes(house: House) -> APIRouter:
     @router.get("/follow/older")
     async def older(job: str, below: int) -> dict[str, Any]:
         return {"cards": await _or_404(follow.older_cards, engine, job, max(below, 0))}
-
-    @router.get("/follow/timeline")
-    async def timeline(job: str, have: int) -> dict[str, Any]:
-        return await _or_404(follow.timeline, engine, job, max(have, 0))
 
     @router.get("/thumbnails/{job_id}/{name}.jpg")
     async def thumbnail(job_id: str, name: int) -> Response:

@@ -10,7 +10,6 @@ from ui.widgets import ASSETS, own_html
 
 # It only keeps what lies in the browser readable after a restart; nothing secret is kept there.
 BROWSER_SECRET = "haven-browser-01"
-RUN = '<div data-part="run"></div><div data-timeline></div>'
 RESULTS = (
     '<div data-part="summary"></div>'
     '<p class="some" data-some hidden>Some of the frames while they come this fast; all when it stops.</p>'
@@ -75,8 +74,8 @@ def _build_left() -> dict[str, Any]:
         open_path = gr.Button("Open", scale=0, min_width=72)
         sample = gr.Button("Try the sample clip", scale=0, min_width=140)
     run = own_html(
-        template=RUN,
-        js="haven.mount('run', element, (data) => trigger('act', data));",
+        template=(ASSETS / "spans.html").read_text(encoding="utf-8"),
+        js="haven.mountSpans(element); haven.mount('run', element, (data) => trigger('act', data));",
         elem_id="haven-run",
     )
     return {"stage": stage, "path": path, "open_path": open_path, "sample": sample, "run": run}

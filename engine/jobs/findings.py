@@ -58,6 +58,11 @@ class Findings:
         """How the spans of a job are made."""
         return SpanSettings.from_dict(self._store.corrections.settings(job_id))
 
+    def thresholds(self, job_id: str, tags: Sequence[str]) -> dict[str, float]:
+        """The probability of yes from which a frame is a hit, by tag."""
+        settings = self.settings(job_id)
+        return {tag: settings.rule(tag).threshold for tag in tags}
+
     def set_settings(self, job_id: str, changes: object) -> SpansView:
         """Change some of them; gives the spans that this makes. Raises: InvalidInput, naming what is off."""
         job = self._job(job_id)

@@ -59,6 +59,12 @@
   // The job whose answers are on the page; empty where there are none.
   haven.shownJob = () => (job && drawn ? job : "");
 
+  // The tags that hold are other ones now.
+  haven.redrawCards = () => {
+    drawn = 0;
+    soon();
+  };
+
   haven.say = (text) => {
     const place = document.querySelector("#haven-video-said");
     const line = document.createElement("p");

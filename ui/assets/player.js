@@ -2,6 +2,7 @@
 (() => {
   const haven = window.haven;
   let stage = null;
+  let wanted = null; // { job, seconds }: where to go once that job is on the stage
 
   haven.stage = (element, props, watch, upload) => {
     stage = element.querySelector(".stage");
@@ -23,6 +24,9 @@
     haven.onPlayhead && haven.onPlayhead(seconds);
   };
 
+  // Go to a moment of a job whose video is about to be shown.
+  haven.seekIn = (job, seconds) => (wanted = { job, seconds });
+
   function show(staged) {
     const video = stage.querySelector("video");
     const empty = !staged.name;
@@ -39,6 +43,10 @@
     }
     video.dataset.token = staged.token || "";
     haven.followJob(staged.job || "");
+    if (wanted && wanted.job === staged.job) {
+      haven.seek(wanted.seconds);
+      wanted = null;
+    }
   }
 
   // A job that was just made plays on where the video stood: its source has another name, not another picture.

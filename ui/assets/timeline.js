@@ -1,18 +1,21 @@
 // The timeline: a row for each tag over the length of the video. Shade is confidence, hatching is what was not
-// looked at, red is what failed. It asks for new samples once a second at most, and draws on canvases, since a
-// long video has more samples than a page should have elements.
+// looked at, red is what failed. Spans come from the engine as they are; here they are only drawn, on canvases,
+// since a long video has more spans than a page should have elements. It asks once a second at most.
 (() => {
   const haven = window.haven;
   const EVERY_MS = 1000;
-  const YES = 0.5; // probability from which a tag is said to hold
+  const FAINT = 0.4; // of the shade, for a bar that is barely sure
+  const UNSURE = 0.5; // confidence that is drawn faintest; what a person added has none, and is drawn full
   let job = "";
-  let line = null; // { duration, tags, samples: [[seconds, answered, [probability | null]]] }
-  let have = 0;
+  let line = null; // what the server said last: { duration, rows, looked, settings, ... }
+  let seen = ""; // frames, status and revision of the job, as `line` knows it
   let asking = false;
   let asked = 0;
+  let took = 0;
   let playhead = 0;
 
-  haven.timeline = { reset, follow };
+  haven.timeline = { reset, follow, show };
+  haven.playhead = () => playhead;
   haven.onPlayhead = (seconds) => {
     playhead = seconds;
     place();
@@ -30,41 +33,43 @@
   function reset(identity) {
     job = identity;
     line = null;
-    have = 0;
+    seen = "";
     asked = 0;
     root()?.replaceChildren();
+    haven.spans?.reset(identity);
   }
 
   async function follow(view) {
     if (!root() || !view || !view.frames || asking) return;
-    const moving = view.status === "running" || view.status === "cancelling";
-    if (view.frames <= have || (moving && Date.now() - asked < EVERY_MS)) return;
+    const state = `${view.frames} ${view.status} ${view.spans}`;
+    // A long video takes the server a while: it is left alone for ten times as long.
+    if (state === seen || (view.moving && Date.now() - asked < Math.max(EVERY_MS, 10 * took))) return;
     asking = true;
     asked = Date.now();
     try {
-      await take(view.job_id);
+      const found = await haven.fetched(`/follow/timeline?${new URLSearchParams({ job: view.job_id })}`);
+      took = Date.now() - asked;
+      if (!found || found.job !== job) return; // it was deleted, or another one is shown
+      seen = found.revision === view.spans ? state : "";
+      show(found);
     } finally {
       asking = false;
     }
   }
 
-  async function take(identity) {
-    const answer = await fetch(`/follow/timeline?${new URLSearchParams({ job: identity, have })}`);
-    if (!answer.ok || identity !== job) return;
-    const found = await answer.json();
-    if (!line) build(found);
-    line.samples.push(...found.samples);
-    have += found.samples.length;
+  function show(found) {
+    if (found.job !== job || !root()) return;
+    const built = line && line.duration === found.duration && line.rows.length === found.rows.length;
+    line = found;
+    if (!built) build();
     draw();
+    haven.spans?.show(found);
   }
 
-  function build(found) {
-    line = { ...found, samples: [] };
-    const names = line.tags.length ? line.tags : [""];
-    const rows = names.map((tag, at) => row(tag, at));
-    root().replaceChildren(...rows, axis());
-    const lines = root();
-    lines.onpointerdown = (event) => {
+  function build() {
+    const named = line.rows.length ? line.rows : [{ tag: "", total: "", bars: [] }];
+    root().replaceChildren(...named.map((one, at) => row(one, at)), axis());
+    root().onpointerdown = (event) => {
       const track = event.target.closest("canvas");
       if (!track) return;
       const box = track.getBoundingClientRect();
@@ -72,7 +77,7 @@
     };
   }
 
-  function row(tag, at) {
+  function row({ tag }, at) {
     const made = element("div", "line-row");
     const name = element("span", "line-name", tag || "looked at");
     name.title = tag;
@@ -100,42 +105,35 @@
   function draw() {
     if (!line || !root()) return;
     const tracks = [...root().querySelectorAll("canvas")];
-    tracks.forEach((track, at) => drawTrack(track, at));
+    tracks.forEach((track, at) => drawTrack(track, line.rows[at]));
     place();
   }
 
-  function drawTrack(track, at) {
+  function drawTrack(track, row) {
     const style = getComputedStyle(track);
     const width = (track.width = Math.max(1, Math.round(track.clientWidth * devicePixelRatio)));
     const height = (track.height = Math.max(1, Math.round(track.clientHeight * devicePixelRatio)));
     const paint = track.getContext("2d");
-    const colour = style.getPropertyValue("--tag");
-    let total = 0;
-    line.samples.forEach(([start, answered, sure], index) => {
-      const end = endOf(index);
+    const stretch = (start, end, top, room) => {
       const left = Math.floor((start / line.duration) * width);
-      const room = Math.max(1, Math.ceil((end / line.duration) * width) - left);
-      const yes = line.tags.length ? (sure[at] ?? 0) : 1;
+      paint.fillRect(left, top, Math.max(1, Math.ceil((end / line.duration) * width) - left), room);
+    };
+    for (const [start, end, answered] of line.looked) {
+      paint.fillStyle = style.getPropertyValue(answered ? (row ? "--haven-field" : "--tag") : "--haven-bad");
+      stretch(start, end, 0, height);
+    }
+    for (const [start, end, sure, corrected] of row ? row.bars : []) {
+      paint.globalAlpha = FAINT + (1 - FAINT) * Math.max(0, ((sure ?? 1) - UNSURE) / (1 - UNSURE));
+      paint.fillStyle = style.getPropertyValue("--tag");
+      stretch(start, end, 0, height);
       paint.globalAlpha = 1;
-      paint.fillStyle = style.getPropertyValue(answered ? "--haven-field" : "--haven-bad");
-      paint.fillRect(left, 0, room, height);
-      if (!answered || yes < YES) return;
-      paint.globalAlpha = 0.35 + 0.65 * ((yes - YES) / (1 - YES));
-      paint.fillStyle = colour;
-      paint.fillRect(left, 0, room, height);
-      total += end - start;
-    });
-    const said = `${total.toFixed(1)} s`;
+      paint.fillStyle = style.getPropertyValue("--haven-text");
+      if (corrected) stretch(start, end, height - 2 * devicePixelRatio, 2 * devicePixelRatio);
+    }
+    const said = row ? row.total : "";
     track.nextElementSibling.textContent = said;
-    track.setAttribute("aria-label", `${track.previousElementSibling.textContent}: ${said}`);
-  }
-
-  // A sample holds until the next one; the last one as long as the one before it.
-  function endOf(index) {
-    const samples = line.samples;
-    if (index + 1 < samples.length) return samples[index + 1][0];
-    const step = index ? samples[index][0] - samples[index - 1][0] : line.interval;
-    return Math.min(samples[index][0] + step, line.duration);
+    const bars = row ? `: ${said}, ${row.bars.length} spans` : "";
+    track.setAttribute("aria-label", `${track.previousElementSibling.textContent}${bars}`);
   }
 
   function place() {

@@ -46,7 +46,8 @@ from engine.servers import NamedServers
 from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
-from engine.video.frames import VideoInfo, effective_interval, probe, sample_count
+from engine.video.frames import VideoInfo, effective_interval, planned_count, probe
+from engine.video.refine import questions_per_edge
 from engine.video.request import AnalysisRequest
 from storage.errors import StorageError
 from storage.records import JobRecord, PromptRecord
@@ -244,12 +245,18 @@ class Engine:
     def plan(self, request: AnalysisRequest) -> AnalysisPlan:
         """What an analysis would cost. Raises: as `open_video`."""
         info = self.open_video(request.video)
-        frames = sample_count(info, request.sampling)
-        earlier = self._store.earlier_speed(self._slot.info.digest, request.prompt_sha256)
-        interval = float(effective_interval(info, request.sampling))
-        if earlier is None:
-            return AnalysisPlan(frames, interval, None, 0)
-        return AnalysisPlan(frames, interval, frames / earlier[0], earlier[1])
+        sampling = request.sampling
+        frames = planned_count(info, sampling)
+        speed, runs = self._store.earlier_speed(self._slot.info.digest, request.prompt_sha256) or (None, 0)
+        return AnalysisPlan(
+            frames,
+            float(effective_interval(info, sampling)),
+            frames / speed if speed and frames else None,
+            runs,
+            at_least=sampling.mode == "shots",
+            reuse=sampling.reuse,
+            extra_per_span=2 * questions_per_edge(info, sampling) if sampling.refine else 0,
+        )
 
     def submit_video(self, request: AnalysisRequest) -> JobView:
         """Queue an analysis with the model that serves now.
@@ -312,7 +319,10 @@ class Engine:
         return view
 
     def frames(self, job_id: str, limit: int | None = None, newest_first: bool = False) -> list[FrameView]:
-        """The answers of a job, in the order of the video."""
+        """The answers of a job, in the order of the video; with `newest_first`, those that came last."""
+        job = self._store.job(job_id) if newest_first and limit is not None else None
+        if job is not None and limit is not None:
+            return [frame_view(frame) for frame in self._jobs.newest_frames(job, limit)]
         return [frame_view(f) for f in self._store.frames(job_id, limit=limit, newest_first=newest_first)]
 
     def job_result(self, job_id: str) -> JobResult:
@@ -401,6 +411,11 @@ def _refuse_an_empty_range(request: AnalysisRequest, info: VideoInfo) -> None:
     if 0 < info.duration_us <= start_us:
         start, end = start_us / 1e6, info.duration_us / 1e6
         raise InvalidInput(f"start ({start:g} s) is behind the end of {request.video.name} ({end:g} s).")
+    late = next((time for time in request.sampling.times_us if 0 < info.duration_us <= time), None)
+    if late is not None:
+        raise InvalidInput(
+            f"times has {late / 1e6:g} s, but {request.video.name} ends at {info.duration_us / 1e6:g} s."
+        )
 
 
 def _saved(record: PromptRecord) -> SavedPrompt:

@@ -176,10 +176,13 @@ class JobView:
 class AnalysisPlan:
     """What an analysis would cost, before it is started."""
 
-    frames: int
+    frames: int  # 0: not known before it runs
     interval: float  # seconds between frames, after widening
     seconds: float | None  # None: there is no earlier run to go by
     based_on: int  # earlier runs of the same shape
+    at_least: bool = False  # the frames: more come where the video says so
+    reuse: float | None = None  # per cent of change up to which a frame costs no question
+    extra_per_span: int = 0  # questions that narrow its start and its end, at most
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from typing import Any, Self, TypeGuard
 from engine.errors import InvalidInput
 
 MAX_TAGS = 500
+MODES = ("interval", "shots", "keyframes", "times")
+MAX_TIMES = 100_000
+REUSE_PER_CENT = 2.0  # of change up to which a frame counts as the same, where nothing else is said
 _BEYOND_READING = 1e300  # a larger whole number may not even be a float, and no message has room for it
 
 
@@ -96,6 +99,7 @@ class LoadOptions:
     device: str | None = None  # "cpu", "cuda", "cuda:1", "mps"
     dtype: str | None = None  # "float32", "bfloat16", "float16"
     quantization: str | None = None  # "4bit", "8bit"
+    parallel: int | None = None  # requests that a server is sent at once
 
     def __post_init__(self) -> None:
         if self.n_ctx is not None:
@@ -108,6 +112,8 @@ class LoadOptions:
             raise InvalidInput(f"device must be cpu, cuda or mps, not {self.device!r}.")
         _one_of("dtype", self.dtype, ("float32", "bfloat16", "float16"))
         _one_of("quantization", self.quantization, ("4bit", "8bit"))
+        if self.parallel is not None:
+            object.__setattr__(self, "parallel", whole("parallel", self.parallel, 1, 64))
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -119,10 +125,14 @@ class LoadOptions:
         """Only what was chosen: what is left to the backend is left out."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
+    def of_answers(self) -> dict[str, Any]:
+        """Of what was chosen, what may change an answer: not how many are asked for at once."""
+        return {name: value for name, value in self.as_dict().items() if name != "parallel"}
+
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which frames of a video are looked at.
+    """Which frames of a video are looked at, and which of them need no answer of their own.
 
     `interval` is in seconds and exact, so that a long video does not drift. With more frames in the
     range than `max_frames`, the interval is widened until they fit: the whole range stays covered.
@@ -132,6 +142,10 @@ class Sampling:
     start_us: int = 0
     end_us: int | None = None
     max_frames: int | None = None
+    mode: str = "interval"  # one of MODES
+    times_us: tuple[int, ...] = ()  # in order, each once; for the mode `times` alone
+    reuse: float | None = None  # per cent of change up to which an answer is used again; None: never
+    refine: bool = False  # narrow each start and end of a span to one frame
 
     @classmethod
     def of(
@@ -141,11 +155,21 @@ class Sampling:
         start: object = 0,
         end: object = None,
         max_frames: object = None,
+        mode: object = None,
+        times: object = None,
+        reuse: object = None,
+        refine: object = False,
     ) -> Self:
         """From seconds and frames a second as people write them; `fps` goes before `interval`.
 
-        Raises: InvalidInput for what is not a number, out of bounds, or an empty range.
+        `times` is the mode of that name. `reuse`: per cent, or true for the usual threshold.
+
+        Raises: InvalidInput for what is not a number, out of bounds, or an empty range; for an unknown
+        mode, and for times beside what says otherwise which frames are looked at.
         """
+        mode = _mode(mode, times)
+        if mode == "times":
+            _refuse_beside_times(fps=fps, start=start or None, end=end, max_frames=max_frames)
         if fps is not None:
             seconds = 1 / _exact("fps", fps, 0.0001, 1000)
         else:
@@ -155,7 +179,8 @@ class Sampling:
         if end_us is not None and end_us <= start_us:
             raise InvalidInput(f"end ({end_us / 1e6:g} s) must come after start ({start_us / 1e6:g} s).")
         most = None if max_frames is None else whole("max_frames", max_frames, 1, 10_000_000)
-        return cls(seconds, start_us, end_us, most)
+        listed = _times_us(times) if mode == "times" else ()
+        return cls(seconds, start_us, end_us, most, mode, listed, _reuse(reuse), _truth("refine", refine))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON that `from_dict` reads back exactly."""
@@ -164,17 +189,71 @@ class Sampling:
             "start_us": self.start_us,
             "end_us": self.end_us,
             "max_frames": self.max_frames,
+            "mode": self.mode,
+            "times_us": list(self.times_us),
+            "reuse": self.reuse,
+            "refine": self.refine,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `as_dict`."""
-        return cls(Fraction(*data["interval"]), data["start_us"], data["end_us"], data["max_frames"])
+        """The inverse of `as_dict`, of an older version too."""
+        return cls(
+            Fraction(*data["interval"]),
+            data["start_us"],
+            data["end_us"],
+            data["max_frames"],
+            data.get("mode", "interval"),
+            tuple(data.get("times_us", ())),
+            data.get("reuse"),
+            data.get("refine", False),
+        )
 
 
 def _exact(name: str, value: object, low: float, high: float) -> Fraction:
     """A number as a person wrote it: 0.1 is one tenth, 29.97 is 2997/100."""
     return Fraction(repr(number(name, value, low, high)))
+
+
+def _mode(mode: object, times: object) -> str:
+    if times is not None and mode in (None, "", "times"):
+        return "times"
+    if mode in (None, ""):
+        return "interval"
+    if mode not in MODES:
+        raise InvalidInput(f"mode must be one of {', '.join(MODES)}, not {mode!r:.80}.")
+    if mode == "times":
+        raise InvalidInput("The mode times needs a list of times in seconds, such as times=[1, 2.5].")
+    if times is not None:
+        raise InvalidInput(f"times says which frames are looked at: leave out mode={mode!r}, or the times.")
+    return str(mode)
+
+
+def _refuse_beside_times(**others: object) -> None:
+    for name, value in others.items():
+        if value is not None:
+            raise InvalidInput(f"times says exactly which frames are looked at: leave out {name}.")
+
+
+def _times_us(times: object) -> tuple[int, ...]:
+    """Seconds as microseconds, in order and each once."""
+    if not isinstance(times, (list, tuple)) or not times:
+        raise InvalidInput(f"times must be a list of seconds, such as [1, 2.5], not {times!r:.80}.")
+    if len(times) > MAX_TIMES:
+        raise InvalidInput(f"{len(times):,} times are too many; {MAX_TIMES:,} is the most.")
+    return tuple(sorted({round(number("A time", time, 0, 1e9) * 1_000_000) for time in times}))
+
+
+def _reuse(value: object) -> float | None:
+    if value is None or isinstance(value, bool):
+        return REUSE_PER_CENT if value else None
+    return number("reuse (per cent of change up to which an answer is used again)", value, 0.1, 50)
+
+
+def _truth(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{name} must be true or false, not {value!r:.80}.")
+    return value
 
 
 def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:

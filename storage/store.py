@@ -193,6 +193,12 @@ class Store:
         values = [value for value in (job_id, after_us, limit) if value is not None]
         return self._read(lambda: [frame_record(row) for row in query.rows(*values)])
 
+    def frames_as_kept(self, job_id: str, limit: int) -> list[FrameRecord]:
+        """The answers kept last, the newest first: not by time, where a run went back to ask again."""
+        frame = self._tables.frame_answer
+        newest = frame.select().where(frame.job == job_id).order_by(frame.place.desc()).limit(limit)
+        return self._read(lambda: [frame_record(row) for row in newest.dicts()])
+
     def last_frame(self, job_id: str) -> FrameRecord | None:
         """The kept answer that is furthest in the video."""
         return next(iter(self.frames(job_id, limit=1, newest_first=True)), None)

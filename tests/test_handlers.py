@@ -10,7 +10,7 @@ import pytest
 from fake_engine import FRAMES, FakeEngine
 
 from engine.errors import MediaError, ModelError
-from engine.events import Status, SwitchProgress
+from engine.events import AnalysisPlan, Status, SwitchProgress
 from engine.video.request import AnalysisRequest
 from ui import api, bar, cards, follow, jobs, media, off_loop, panels, stage, video, wording
 from ui.house import House
@@ -207,7 +207,26 @@ def test_the_plan_is_told_once_the_fields_are_complete(house, staged):
     assert "12 frames; time unknown" in run(video.on_fields_change(house, staged.as_json(), Asked("boat")))
     assert run(video.on_fields_change(house, staged.as_json(), Asked())) == ""
     assert run(video.on_fields_change(house, "", Asked("boat"))) == ""
-    assert panels.plan(60, 15.2, 3) == "60 frames, about 15 s with this model (from 3 earlier runs)"
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (AnalysisPlan(60, 2.0, 15.2, 3), "60 frames, about 15 s with this model (from 3 earlier runs)"),
+        (AnalysisPlan(60, 2.0, None, 0, at_least=True), "at least 60 frames; time unknown until it runs"),
+        (
+            AnalysisPlan(60, 2.0, 15.2, 1, reuse=2.0, extra_per_span=12),
+            "60 frames, those that change by 2 % or less without a question, and at most 12 more for each span, "
+            "about 15 s for the frames with this model (from 1 earlier run)",
+        ),
+        (
+            AnalysisPlan(0, 2.0, None, 0),
+            "as many frames as there are key frames; time unknown until it runs",
+        ),
+    ],
+)
+def test_the_plan_says_what_it_costs(plan, said):
+    assert panels.plan(plan) == said
 
 
 @pytest.mark.parametrize(("act", "status"), [("pause", "paused"), ("cancel", "cancelled")])

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from engine.events import JobView, Status, SwitchProgress
+from engine.events import AnalysisPlan, JobView, Status, SwitchProgress
 from ui import wording
 
 ACTIVE = frozenset({"queued", "running", "paused", "cancelling"})
@@ -42,13 +42,19 @@ def title(job: JobView | None) -> str:
     return f"{job.video} · Haven"
 
 
-def plan(frames: int, seconds: float | None, based_on: int) -> str:
+def plan(cost: AnalysisPlan) -> str:
     """What an analysis would cost, before it runs."""
-    count = wording.frames(frames)
-    if seconds is None:
-        return f"{count}; time unknown until it runs"
-    runs = "1 earlier run" if based_on == 1 else f"{based_on} earlier runs"
-    return f"{count}, about {wording.duration(seconds)} with this model (from {runs})"
+    count = wording.frames(cost.frames) if cost.frames else "as many frames as there are key frames"
+    said = f"at least {count}" if cost.at_least else count
+    if cost.reuse is not None:
+        said += f", those that change by {cost.reuse:g} % or less without a question"
+    if cost.extra_per_span:
+        said += f", and at most {cost.extra_per_span} more for each span"
+    if cost.seconds is None:
+        return f"{said}; time unknown until it runs"
+    runs = "1 earlier run" if cost.based_on == 1 else f"{cost.based_on} earlier runs"
+    only = " for the frames" if cost.extra_per_span else ""
+    return f"{said}, about {wording.duration(cost.seconds)}{only} with this model (from {runs})"
 
 
 def _busy(status: Status) -> str:

@@ -133,7 +133,7 @@ async def on_fields_change(house: House, staged: Any, asked: Asked) -> str:
         plan = await slow(house.engine.plan, asked.request(opened))
     except Exception:  # noqa: BLE001 - half typed; pressing Analyse says what is missing
         return ""
-    return f'<p class="plan">{panels.plan(plan.frames, plan.seconds, plan.based_on)}</p>'
+    return f'<p class="plan">{panels.plan(plan)}</p>'
 
 
 async def on_analyse_click(house: House, staged: Any, asked: Asked) -> Shown:

@@ -7,13 +7,15 @@ does not decide what runs next.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
-from engine.backends.base import Backend, Frame, FrameTask
+from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError
 from engine.events import FrameLost, FrameRead, JobStatus
+from engine.jobs.forecast import Forecast
 from engine.jobs.videos import check_unchanged
 from engine.jobs.views import Pace
 from engine.keeping import Keeping
@@ -21,6 +23,9 @@ from engine.settings import Sampling
 from engine.slot import Slot
 from engine.video.analysis import analyse
 from engine.video.frames import sample
+from engine.video.refine import Refinement
+from engine.video.reuse import Reuse
+from engine.video.spans import Sample
 from engine.video.tags import with_details
 from storage.errors import DiskFull
 from storage.records import FrameRecord, JobRecord
@@ -66,6 +71,9 @@ class Run:
     slot: Slot
     wanted: str = ""
 
+    def __post_init__(self) -> None:
+        self._planned = self.job.frames_total
+
     def stop(self, why: str) -> None:
         """End soon; of several wishes the strongest counts, whichever came first."""
         if _STRENGTH[why] > _STRENGTH[self.wanted]:
@@ -93,37 +101,97 @@ class Run:
             return Ending("failed", error=f"Something in Haven broke: {type(error).__name__}: {error}")
 
     def _analyse(self) -> Ending:
-        job = self.job
-        check_unchanged(job, self.store, self.cancel)
-        described = with_details(job.tags, job.tag_details)
-        task = FrameTask(job.tags, job.prompt, codes=job.codes, described=described)
-        with Keeping(self._keep) as keeping:
-            for event in analyse(self._samples(), self._lease, task, self.cancel):
-                if isinstance(event, FrameRead | FrameLost):
-                    keeping.put(event, self.pace.tick())
+        check_unchanged(self.job, self.store, self.cancel)
+        sampling = Sampling.from_dict(self.job.sampling)
+        described = with_details(self.job.tags, self.job.tag_details)
+        task = FrameTask(self.job.tags, self.job.prompt, codes=self.job.codes, described=described)
+        self._remake_thumbnails()
+        self._scan(sampling, task)
+        if sampling.refine:
+            self._refine(task)
         return self._completed()
 
-    def _samples(self) -> Iterator[Frame | FrameLost]:
-        """What is left to ask about. Thumbnails of kept frames that a kill took are made on the way."""
-        cursor = self.job.cursor_us
-        sampling = Sampling.from_dict(self.job.sampling)
-        since = self._whole_until()
-        for item in sample(self.job.video_path, sampling, self.cancel, after_us=since):
-            if cursor is None or item.time_us > cursor:
-                yield item
-            elif isinstance(item, Frame):
-                self.thumbnails.put(self.job.id, item.time_us, item.picture)
+    def _scan(self, sampling: Sampling, task: FrameTask) -> None:
+        """Ask about the samples that are left."""
+        last = self.store.last_frame(self.job.id)
+        samples = self._samples(sampling, None if last is None else last.time_us)
+        forecast = self._forecast(sampling)
+        with Keeping(self._keep) as keeping:
+            for event in analyse(samples, self._lease, task, self.cancel, self._reuse(sampling)):
+                if isinstance(event, FrameRead | FrameLost):
+                    keeping.put(event, self.pace.tick())
+                    if forecast is not None:
+                        self._plan(forecast.after(_answered(event)))
 
-    def _whole_until(self) -> int | None:
-        """The time of the last kept frame before the first one that lacks its thumbnail."""
-        newest = self.store.frames(self.job.id, limit=PICTURES_AT_RISK, newest_first=True)
-        before: list[int | None] = [frame.time_us for frame in newest[1:]]
-        before.append(None if len(newest) < PICTURES_AT_RISK else newest[-1].time_us)
-        since = self.job.cursor_us
-        for frame, time_us in zip(newest, before, strict=False):
-            if frame.has_picture and not self.thumbnails.path(frame.job_id, frame.time_us).exists():
-                since = time_us
-        return since
+    def _forecast(self, sampling: Sampling) -> Forecast | None:
+        """None where the number of frames is known from the beginning."""
+        if sampling.mode in ("interval", "times") and not sampling.refine:
+            return None
+        return Forecast.of(self.job.video_path, self.job.tags, sampling, self._kept())
+
+    def _kept(self) -> list[Sample]:
+        return [Sample(frame.time_us, frame.state, frame.tags) for frame in self.store.frames(self.job.id)]
+
+    def _samples(self, sampling: Sampling, after_us: int | None) -> Iterator[Frame | FrameLost]:
+        """What is left to ask about, numbered on from what is kept."""
+        number = count(self.job.frames_done)
+        for item in sample(self.job.video_path, sampling, self.cancel, after_us):
+            yield replace(item, index=next(number))
+
+    def _refine(self, task: FrameTask) -> None:
+        """Narrow the starts and ends of spans, where the kept answers say that they are not narrow yet."""
+        kept = self._kept()
+        number, asked = count(len(kept)), len(kept)
+        refinement = Refinement(self.job.video_path, kept, self.job.tags, self.cancel)
+        while refinement.gaps:
+            self._plan(asked + refinement.most_questions)
+            pictures = refinement.pictures(number)
+            with Keeping(self._keep) as keeping:
+                for event in analyse(pictures, self._lease, task, self.cancel):
+                    if isinstance(event, FrameRead | FrameLost):
+                        keeping.put(event, self.pace.tick())
+                        refinement.learn(_answered(event))
+                        asked += 1
+            refinement.narrow()
+        self._plan(asked)
+
+    def _reuse(self, sampling: Sampling) -> Reuse | None:
+        """With the picture that was answered last, where the run goes on behind it."""
+        if sampling.reuse is None:
+            return None
+        reuse = Reuse(sampling.reuse)
+        newest = self.store.frames(self.job.id, newest_first=True)
+        last = next((frame for frame in newest if frame.state == "answered"), None)
+        if last is not None:
+            answer = FrameAnswer("answered", last.tags, last.caption, last.facts)
+            for picture in self._pictures([last.time_us]):
+                reuse.remember(picture.picture, answer)
+        return reuse
+
+    def _remake_thumbnails(self) -> None:
+        """Those of kept frames that a kill took."""
+        newest = self.store.frames_as_kept(self.job.id, PICTURES_AT_RISK)
+        missing = [
+            frame.time_us
+            for frame in newest
+            if frame.has_picture and not self.thumbnails.path(frame.job_id, frame.time_us).exists()
+        ]
+        for frame in self._pictures(missing):
+            self.thumbnails.put(self.job.id, frame.time_us, frame.picture)
+
+    def _pictures(self, times_us: list[int]) -> Iterator[Frame]:
+        """The pictures at these times, once more."""
+        if times_us:
+            listed = Sampling(mode="times", times_us=tuple(sorted(times_us)))
+            for item in sample(self.job.video_path, listed, self.cancel):
+                if isinstance(item, Frame):
+                    yield item
+
+    def _plan(self, frames: int) -> None:
+        """Say how many frames there will be, where that is not what was said."""
+        if frames != self._planned:
+            self._planned = frames
+            self.store.update_job(self.job.id, frames_total=frames)
 
     @contextmanager
     def _lease(self) -> Iterator[Backend]:
@@ -173,6 +241,12 @@ def disk_full(folder: Path) -> Ending:
     return Ending(
         "paused", "disk", f"The disk of {folder} is full. Free some space: the analysis goes on by itself."
     )
+
+
+def _answered(event: FrameRead | FrameLost) -> Sample:
+    if isinstance(event, FrameLost):
+        return Sample(event.time_us, "failed", {})
+    return Sample(event.frame.time_us, event.answer.state, event.answer.tags)
 
 
 def frame_record(job_id: str, event: FrameRead | FrameLost) -> FrameRecord:

@@ -21,7 +21,7 @@ from engine.jobs.run import STOPPED, Ending, identity
 from engine.jobs.views import job_view
 from engine.jobs.worker import ALL, Worker
 from engine.slot import Slot
-from engine.video.frames import VideoInfo, effective_interval, sample_count
+from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest
 from engine.video.tags import details_of
 from storage.errors import StorageError
@@ -181,13 +181,19 @@ class JobRunner:
             return view
         return replace(view, status=unsaved.status, reason=unsaved.reason, error=unsaved.error)
 
+    def newest_frames(self, job: JobRecord, limit: int) -> list[FrameRecord]:
+        """Those answered last, the newest first: by time, but where a run goes back to narrow its spans."""
+        if job.sampling.get("refine"):
+            return self._store.frames_as_kept(job.id, limit)
+        return self._store.frames(job.id, limit=limit, newest_first=True)
+
     def running(self) -> JobRecord | None:
         """As it is in the database now."""
         run = self._worker.run
         return self._store.job(run.job.id) if run is not None else None
 
     def _latest(self, job: JobRecord) -> FrameRecord | None:
-        return self._store.last_frame(job.id) if job.frames_done else None
+        return next(iter(self.newest_frames(job, 1)), None) if job.frames_done else None
 
     def _earlier(self, job: JobRecord) -> tuple[float, int] | None:
         return None if job.frames_done else self._store.earlier_speed(job.digest, job.prompt_sha256)
@@ -234,7 +240,7 @@ def _new_job(
         prompt=request.prompt,
         prompt_sha256=request.prompt_sha256,
         sampling={**request.sampling.as_dict(), "step_us": step_us},
-        frames_total=sample_count(info, request.sampling),
+        frames_total=planned_count(info, request.sampling),
         created_at=now,
         queue_place=now,
         codes=request.codes,

@@ -13,6 +13,7 @@ from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError, MediaError
 from engine.events import AnalysisEnded, FrameLost, FrameRead
+from engine.video.reuse import Reuse
 
 MAX_TRIES = 3  # for each frame, the first one included
 _log = logging.getLogger(__name__)
@@ -21,9 +22,15 @@ Lease = Callable[[], AbstractContextManager[Backend]]
 
 
 def analyse(
-    samples: Iterable[Frame | FrameLost], lease: Lease, task: FrameTask, cancel: CancelToken
+    samples: Iterable[Frame | FrameLost],
+    lease: Lease,
+    task: FrameTask,
+    cancel: CancelToken,
+    reuse: Reuse | None = None,
 ) -> Iterator[FrameRead | FrameLost | AnalysisEnded]:
     """Ask about every sample, and yield one event for each, in order, as soon as it is there.
+
+    With `reuse`, a frame that hardly differs from the last answered one gets that one's answer.
 
     Each `look` has a lease of its own, over as many frames as the backend's `batch_size` (the first one
     over a single frame, since only a lease tells). A frame on which the model fails three times stands
@@ -37,13 +44,38 @@ def analyse(
     model = _Asker(lease, task, cancel)
     read = lost = 0
     for batch in _batches(samples, lambda: model.batch_size, cancel):
-        with closing(model.ask([sample for sample in batch if isinstance(sample, Frame)])) as answers:
-            for sample in batch:
-                event = sample if isinstance(sample, FrameLost) else next(answers)
-                read, lost = (read, lost + 1) if event is sample else (read + 1, lost)
+        with closing(_events(model, batch, reuse)) as events:
+            for event in events:
+                read, lost = (read, lost + 1) if isinstance(event, FrameLost) else (read + 1, lost)
                 yield event
-        batch.clear()  # or two batches would be held while the next one is gathered
     yield AnalysisEnded(read, lost)
+
+
+def _events(
+    model: "_Asker", batch: list[Frame | FrameLost], reuse: Reuse | None
+) -> Generator[FrameRead | FrameLost, None, None]:
+    """One event for each sample of a batch, in order; the batch is emptied on the way."""
+    while batch:
+        frames = [sample for sample in batch if isinstance(sample, Frame)]
+        asked = frames if reuse is None else reuse.to_ask(frames)
+        own = {id(frame) for frame in asked}
+        with closing(model.ask(asked)) as answers:
+            while batch:
+                sample = batch[0]
+                event: FrameRead | FrameLost | None = sample if isinstance(sample, FrameLost) else None
+                if isinstance(sample, Frame):
+                    event = next(answers) if id(sample) in own else _reused(sample, reuse)
+                if event is None:  # what it is like has failed: it must be asked about itself
+                    break
+                if isinstance(event, FrameRead) and reuse is not None:
+                    reuse.remember(event.frame.picture, event.answer)
+                del batch[0]
+                yield event
+
+
+def _reused(frame: Frame, reuse: Reuse | None) -> FrameRead | None:
+    answer = reuse.answer_for(frame.picture) if reuse is not None else None
+    return None if answer is None else FrameRead(frame, answer, 0.0)
 
 
 def _batches(

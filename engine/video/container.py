@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
+from math import floor
 from pathlib import Path
 
 import av
@@ -114,6 +115,14 @@ class Video:
             return max(0, _clock_us(self.stream.metadata["DURATION"]) - start_us)
         length_us = max(0, self.container.duration or 0)  # of the longest track
         return max(0, length_us - start_us) if self._counts_from_zero else length_us
+
+    def time_us(self, pts: int) -> int:
+        """When a player shows a picture with this time stamp."""
+        return max(0, round((pts - self.start) * self.time_base * 1_000_000))
+
+    def stamp_at(self, time_us: int) -> int:
+        """The latest time stamp up to a time."""
+        return self.start + floor(Fraction(time_us, 1_000_000) / self.time_base)
 
     def breaks_off(self, end_us: int) -> bool:
         """Whether pictures are missing of a file in which the last one that can be read ends at `end_us`."""

@@ -11,6 +11,7 @@ from engine.events import FrameLost
 from engine.settings import Sampling
 from engine.video.container import Video, open_video
 from engine.video.crew import Crew, Result
+from engine.video.keyframes import KeyPlanner
 from engine.video.planning import Planner, Stretch
 from engine.video.targets import Wish
 
@@ -20,9 +21,9 @@ _MOST_CORES = 4  # more gain little, and somebody else wants to use the machine 
 def read_samples(
     video: Video, sampling: Sampling, cancel: CancelToken, after_us: int | None
 ) -> Iterator[Frame | FrameLost]:
-    """What `frames.sample` promises, of an open video."""
+    """What `frames.sample` promises, of an open video, but for shots."""
     since_us = 0 if after_us is None else _last_until(after_us, video.path, sampling, cancel)
-    planner = Planner(video, sampling, cancel, since_us)
+    planner = _planner(video, sampling, cancel, since_us)
     previous = None
     for wish, picture in decode(video, planner.stretches(), cancel):
         if after_us is None or wish.time_us > after_us:
@@ -59,11 +60,18 @@ def decode(video: Video, stretches: Iterator[Stretch], cancel: CancelToken) -> I
         crew.close()
 
 
+def _planner(
+    video: Video, sampling: Sampling, cancel: CancelToken, since_us: int = 0
+) -> Planner | KeyPlanner:
+    kind = KeyPlanner if sampling.mode == "keyframes" else Planner
+    return kind(video, sampling, cancel, since_us)
+
+
 def _last_until(after_us: int, path: Path, sampling: Sampling, cancel: CancelToken) -> int:
     """The time of the last sample up to `after_us`; found by planning, without decoding."""
     latest = 0
     with open_video(path) as video:
-        for stretch in Planner(video, sampling, cancel).stretches():
+        for stretch in _planner(video, sampling, cancel).stretches():
             for wish in stretch.wishes:
                 if wish.time_us > after_us:
                     return latest

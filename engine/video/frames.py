@@ -70,9 +70,26 @@ def probe(path: str | Path) -> VideoInfo:
 def sample_count(info: Measured, sampling: Sampling) -> int:
     """How many samples are planned: exact at a constant rate, else an estimate; 0 where it is unknown.
 
-    Takes the same time for any length. What the file claims is believed here, and here only.
+    Takes the same time for any length. What the file claims is believed here, and here only. Of shots
+    it is the least number, since nobody knows where they are; of key pictures it is unknown here.
     """
+    if sampling.mode == "keyframes":
+        return 0
+    if sampling.mode == "times":
+        return _listed_count(info, sampling)
     return _count(info, sampling, effective_interval(info, sampling))
+
+
+def planned_count(info: VideoInfo, sampling: Sampling) -> int:
+    """As `sample_count`; key pictures are looked up in the file's index, where it has one.
+
+    Raises: MediaError, as `probe`.
+    """
+    if sampling.mode != "keyframes":
+        return sample_count(info, sampling)
+    from engine.video.keyframes import key_count
+
+    return key_count(info.path, sampling)
 
 
 def effective_interval(info: Measured, sampling: Sampling) -> Fraction:
@@ -86,6 +103,15 @@ def effective_interval(info: Measured, sampling: Sampling) -> Fraction:
     return max(sampling.interval, Fraction(_length_us(info, sampling), MICROSECONDS * max(1, most - 1)))
 
 
+def least_distance_us(info: Measured, sampling: Sampling) -> int:
+    """Time between two samples, at the least, where the pictures themselves say which are samples.
+
+    0 without `max_frames`, or where the length is not known.
+    """
+    most = sampling.max_frames
+    return 0 if most is None else ceil(Fraction(_length_us(info, sampling), max(1, most - 1)))
+
+
 def sample(
     path: str | Path, sampling: Sampling, cancel: CancelToken, after_us: int | None = None
 ) -> Iterator[Frame | FrameLost]:
@@ -97,6 +123,11 @@ def sample(
     counts samples from 0. `after_us` leaves out the samples up to that time and changes nothing about
     the others.
 
+    In the mode `times` the targets are those of the list; in `keyframes`, key pictures are the samples,
+    and nothing else is decoded; in `shots`, the first picture of each shot is one, and one every
+    interval while it lasts. With `after_us`, which must be the time of a sample then, `index` of shots
+    counts from 0 behind it, since the shots before it are not looked for again.
+
     A picture that cannot be decoded is a `FrameLost`, and what follows is still read. Where a file ends
     before its time, one `FrameLost` stands for all that is missing, and it is the last item.
 
@@ -106,9 +137,11 @@ def sample(
     """
     from engine.video.container import open_video
     from engine.video.decoding import read_samples
+    from engine.video.shots import read_shots
 
+    read = read_shots if sampling.mode == "shots" else read_samples
     with open_video(Path(path)) as video:
-        yield from read_samples(video, sampling, cancel, after_us)
+        yield from read(video, sampling, cancel, after_us)
 
 
 def _length_us(info: Measured, sampling: Sampling) -> int:
@@ -127,6 +160,15 @@ def _count(info: Measured, sampling: Sampling, interval: Fraction) -> int:
     first, last = _pictures(info.rate, Fraction(sampling.start_us, MICROSECONDS), length)
     at_last_target = first + floor((targets - 1) * interval * info.rate + _TARGET_SLACK)
     return min(targets + (at_last_target < last), last - first + 1)
+
+
+def _listed_count(info: Measured, sampling: Sampling) -> int:
+    """Times on one picture are one sample."""
+    if info.rate is None:
+        return len(sampling.times_us)
+    rate = info.rate
+    numbers = {floor(Fraction(time, MICROSECONDS) * rate + _TARGET_SLACK) for time in sampling.times_us}
+    return len(numbers)
 
 
 def _pictures(rate: Fraction, start: Fraction, length: Fraction) -> tuple[int, int]:

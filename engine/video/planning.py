@@ -16,7 +16,7 @@ from engine.cancel import CancelToken
 from engine.settings import Sampling
 from engine.video.container import Video
 from engine.video.packets import PacketReader, stamp
-from engine.video.targets import FOREVER, Targets, Wish
+from engine.video.targets import FOREVER, ListedTargets, Targets, Wish
 
 _MOST_PACKETS = 400  # of a group that are held back for the next wish; then they are decoded anyway
 _MOST_BYTES = 32 << 20
@@ -44,7 +44,8 @@ class Planner:
         """`since_us`: samples before this time are counted, but not decoded."""
         self._video = video
         self._since_us = since_us
-        self._targets = Targets(video, sampling, video.time_base, video.start)
+        kind = ListedTargets if sampling.mode == "times" else Targets
+        self._targets = kind(video, sampling, video.time_base, video.start)
         self._reader = PacketReader(video, cancel)
         self._window: list[Packet] = []  # of the group that is being read, and of what was read after it
         self._bytes = 0

@@ -10,7 +10,7 @@ from engine.errors import InvalidInput
 from engine.settings import Sampling, named, refuse_unknown
 from engine.video.tags import Tag, read_tags
 
-OPTIONS = ("start", "end", "max_frames", "fps", "codes")
+OPTIONS = ("start", "end", "max_frames", "fps", "codes", "mode", "times", "reuse", "refine")
 MAX_PROMPT = 8_000  # characters
 
 
@@ -54,6 +54,10 @@ class AnalysisRequest:
         if not parsed and not prompt.strip() and not codes:
             raise InvalidInput("Say what to look for: at least one tag, or a question for each frame.")
         sampling = Sampling.of(interval, **options)
+        if sampling.refine and not parsed:
+            raise InvalidInput(
+                "refine narrows the spans of tags: name at least one tag, or leave refine out."
+            )
         question = _storable(prompt.strip())
         asked = tuple(Tag(*map(_storable, (tag.name, tag.category, tag.description))) for tag in parsed)
         return cls(Path(video).expanduser(), asked, question, sampling, codes, uploaded, name)

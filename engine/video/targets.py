@@ -1,7 +1,7 @@
 """The times that are looked for, as time stamps of one stream. Pure arithmetic; knows no packets.
 
-Target k stands at `start + k * interval`, exactly; it is met by the picture that is on screen then, which
-is the last one whose time stamp is not later.
+Target k stands at `start + k * interval`, exactly, or is the kth of a list; it is met by the picture that
+is on screen then, which is the last one whose time stamp is not later.
 """
 
 from dataclasses import dataclass
@@ -91,8 +91,28 @@ class Targets:
         self.limit = self._limit(self._next)
 
     def _limit(self, number: int) -> int:
-        time = self._start + number * self._interval + self._slack
-        return min(self._last, self._origin + floor(time / self._tick))
+        return self._latest(self._start + number * self._interval)
+
+    def _latest(self, time: Fraction) -> int:
+        """The latest time stamp of a picture that can be on screen at `time`, seconds, within the range."""
+        return min(self._last, self._origin + floor((time + self._slack) / self._tick))
 
     def _last_before(self, end_us: int) -> int:
         return self._origin + ceil(Fraction(end_us, MICROSECONDS) / self._tick) - 1
+
+
+class ListedTargets(Targets):
+    """The targets of a list of times. The last picture is no sample of its own here."""
+
+    def __init__(self, video: Measured, sampling: Sampling, tick: Fraction, origin: int) -> None:
+        self._times_us = sampling.times_us
+        super().__init__(video, sampling, tick, origin)
+
+    def _advance(self, following: int) -> None:
+        while self._next < len(self._times_us) and self._limit(self._next) < following:
+            self._next += 1
+        self._range_left = self._next == len(self._times_us)
+        self.limit = self._last if self._range_left else self._limit(self._next)
+
+    def _limit(self, number: int) -> int:
+        return self._latest(Fraction(self._times_us[number], MICROSECONDS))

@@ -1,0 +1,77 @@
+"""A store, a slot with a given backend, and the runner: jobs run as they do in the engine."""
+
+import threading
+from pathlib import Path
+
+from engine.backends.base import LoadPlan
+from engine.jobs import JobRunner
+from engine.jobs.views import job_spans, samples_of
+from engine.slot import Candidate, Slot
+from engine.video.frames import probe
+from engine.video.request import AnalysisRequest
+from storage.records import FrameRecord, JobRecord
+from storage.store import Store
+from storage.thumbnails import Thumbnails
+from tests.fakes import FakeBackend
+
+WAIT = 60  # seconds after which a test gives up
+OVER = ("completed", "completed_with_errors", "failed", "cancelled", "interrupted", "paused")
+
+
+class Running:
+    """What runs in a data folder. `stop_before`: numbers of questions at which the run is interrupted."""
+
+    def __init__(self, folder: Path, backend: FakeBackend) -> None:
+        self.backend = backend
+        self.store = Store.open(folder)
+        self.slot = Slot(Candidate("fake", "fake-1", {}, lambda: LoadPlan("", 1, 100), lambda p, c: backend))
+        self.thumbnails = Thumbnails(folder / "thumbnails")
+        self.runner = JobRunner(self.store, self.slot, self.thumbnails)
+        self.runner.start()
+
+    def submit(self, path: Path, **how: object) -> str:
+        """Queue an analysis; gives its id."""
+        request = AnalysisRequest.of(path, **how)
+        return self.runner.submit(request, probe(path))
+
+    def run(self, path: Path, **how: object) -> JobRecord:
+        """Analyse a video to whatever end."""
+        return self.wait(self.submit(path, **how))
+
+    def resume(self, job_id: str) -> JobRecord:
+        self.runner.resume(job_id)
+        return self.wait(job_id)
+
+    def interrupt(self) -> None:
+        """End the run under way before its next question. To be called by the backend itself."""
+        run = self.runner._worker.run
+        assert run is not None
+        run.stop("shutdown")
+
+    def wait(self, job_id: str) -> JobRecord:
+        """Until the job is over, or stopped, and off the thread."""
+        pause = threading.Event()
+        for _ in range(WAIT * 200):
+            job, running = self.store.job(job_id), self.runner.running()
+            if job is not None and job.status in OVER and (running is None or running.id != job_id):
+                return job
+            pause.wait(0.005)
+        raise AssertionError(f"the job is {job and job.status}")
+
+    def frames(self, job_id: str) -> list[FrameRecord]:
+        return self.store.frames(job_id)
+
+    def spans(self, job_id: str) -> dict[str, list[tuple[float, float]]]:
+        """Start and end of each span by tag, in seconds."""
+        job = self.store.job(job_id)
+        assert job is not None
+        found: dict[str, list[tuple[float, float]]] = {tag: [] for tag in job.tags}
+        for span in job_spans(job, samples_of(self.frames(job_id))):
+            found[span.tag].append((span.start_us / 1e6, span.end_us / 1e6))
+        return found
+
+    def close(self) -> None:
+        self.runner.close()
+        self.slot.close()
+        self.thumbnails.close()
+        self.store.close()

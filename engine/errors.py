@@ -25,6 +25,10 @@ class ModelError(HavenError):
     """A model that cannot be found, loaded, or made to answer."""
 
 
+class ServerAway(ModelError):
+    """The server that has the model is down, or takes no requests now: ask the same later."""
+
+
 class Busy(HavenError):
     """What was asked for would interrupt something that is running."""
 

@@ -13,7 +13,7 @@ from engine.backends.openai.provider import OpenAIProvider
 from engine.backends.openai.servers import Server
 from engine.backends.remote.calls import Patience
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, ModelError
+from engine.errors import Cancelled, ModelError, ServerAway
 from engine.settings import GenerationSettings, LoadOptions
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import FaultyServer, backend_on, provider_of, refuses, works
@@ -40,7 +40,7 @@ FAULTS = [
     ("a web page", ways.answers_a_page, "answers with a web page", 1, ""),
     ("something else", ways.answers_something_else, "not its protocol", 1, ""),
     ("400", refuses(400), r"does not take the request \(400\). It says: so it is", 1, ""),
-    ("401", refuses(401), "does not accept the key. Set its key in", 1, ""),
+    ("401", refuses(401), "does not accept the key. Set its key on the Models tab", 1, ""),
     ("404", refuses(404), "does not have that model", 1, ""),
     ("429", refuses(429, Retry_After="3600"), "asks to wait 3600 s", 2, ""),
     ("500", refuses(500), r"failed \(500\). Look at its log", 2, ""),
@@ -83,6 +83,10 @@ def test_a_fault_while_looking_is_a_failed_frame_and_no_absent_tag(
     name, behaviour, message, requests, before
 ):
     with backend_on(behaviour, limits=SOON) as (backend, _):
+        if name == "429":  # no fault of the frame
+            with pytest.raises(ServerAway, match=message):
+                look(backend, prompt="What?", tags=("red",))
+            return
         answer = look(backend, prompt="What?", tags=("red",))
     assert (answer.state, answer.tags) == ("failed", {"red": None})
     assert answer.error

@@ -148,7 +148,8 @@ class Backend(Protocol):
         """One answer per frame, in order, each as soon as it is ready.
 
         A frame that the model fails on gives `state="failed"`; the others are still answered.
-        Raises: Cancelled after `cancel`, once the computing has stopped; what was yielded stands.
+        Raises: Cancelled after `cancel`, once the computing has stopped; ServerAway, which is no failure of
+        the frame. What was yielded stands.
         """
 
     def count_tokens(self, messages: Sequence[Message]) -> int:

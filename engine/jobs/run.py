@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, HavenError
+from engine.errors import Cancelled, HavenError, ServerAway
 from engine.events import FrameLost, FrameRead, JobStatus
 from engine.jobs.forecast import Forecast
 from engine.jobs.videos import check_unchanged
@@ -94,6 +94,8 @@ class Run:
             return wrong_model(self.job)
         except DiskFull:
             return disk_full(self.store.folder)
+        except ServerAway as error:
+            return Ending("paused", "server", f"{error} The analysis goes on by itself when it is back.")
         except HavenError as error:
             return Ending("failed", error=str(error))
         except Exception as error:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from engine.cancel import CancelToken
 from engine.errors import Cancelled
+from engine.jobs.retries import Retries
 from engine.jobs.run import Ending, Run, disk_full, identity
 from engine.jobs.views import Pace
 from engine.slot import Slot
@@ -39,6 +40,7 @@ class Worker:
         self._state = threading.Condition()
         self._run: Run | None = None
         self._unsaved: dict[str, Ending] = {}
+        self._retries = Retries()
         self._closing = CancelToken()
         self._thread = threading.Thread(target=self._work, name="haven-jobs")
 
@@ -128,10 +130,12 @@ class Worker:
                 job = self._store.next_queued()
                 if job is not None:
                     return job
-                waiting = bool(self._unsaved or self._waiting_for_room())
-                self._state.wait(DISK_RETRY_SECONDS if waiting else None)
-                if waiting:
+                for_room = bool(self._unsaved or self._waiting("disk"))
+                pauses = [self._retries.due_in(job.id) for job in self._waiting("server")]
+                self._state.wait(min([*pauses, *([DISK_RETRY_SECONDS] if for_room else [])], default=None))
+                if for_room:
                     self._retry_after_full_disk()
+                self._retry_servers()
         return None
 
     def _occupy_and_work_on(self, job: JobRecord) -> None:
@@ -182,6 +186,9 @@ class Worker:
             self._thumbnails.delete(run.job.id)
         elif ending.reason == "model" and identity(run.job) == self._slot.info.identity:
             self.requeue(run.job)  # its model came back while this was being written
+        elif ending.reason == "server":
+            job = self._store.job(run.job.id)
+            self._retries.failed(run.job.id, job.frames_done if job else 0)
 
     def _save(self, job_id: str, ending: Ending) -> None:
         changes: dict[str, object] = {"reason": ending.reason, "error": ending.error, "ended_at": time.time()}
@@ -190,10 +197,15 @@ class Worker:
             changes["frames_total"] = job.frames_done
         self._store.move_job(job_id, ("running", "cancelling"), ending.status, **changes)
 
-    # disk
+    # jobs that go on by themselves
 
-    def _waiting_for_room(self) -> list[JobRecord]:
-        return [job for job in self._store.jobs(status="paused", limit=ALL) if job.reason == "disk"]
+    def _waiting(self, reason: str) -> list[JobRecord]:
+        return [job for job in self._store.jobs(status="paused", limit=ALL) if job.reason == reason]
+
+    def _retry_servers(self) -> None:
+        for job in self._waiting("server"):
+            if self._retries.due_in(job.id) <= 0:
+                self.requeue(job)
 
     def _retry_after_full_disk(self) -> None:
         if shutil.disk_usage(self._store.folder).free < DISK_ROOM:
@@ -202,7 +214,7 @@ class Worker:
             for job_id, ending in list(self._unsaved.items()):
                 self._save(job_id, ending)
                 del self._unsaved[job_id]
-            for job in self._waiting_for_room():
+            for job in self._waiting("disk"):
                 self.requeue(job)
         except DiskFull as error:
             log.info("the disk is still full: %s", error)

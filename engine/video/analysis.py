@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing
 
 from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, HavenError, MediaError
+from engine.errors import Cancelled, HavenError, MediaError, ServerAway
 from engine.events import AnalysisEnded, FrameLost, FrameRead
 from engine.video.reuse import Reuse
 
@@ -39,6 +39,7 @@ def analyse(
     Raises:
         Cancelled: `cancel` was set. What was yielded stands.
         MediaError: the samples ended early; raised after all those that came before were yielded.
+        ServerAway: the model's server is down now. What was yielded stands.
         Whatever `lease` raises: no backend is to be had.
     """
     model = _Asker(lease, task, cancel)
@@ -140,7 +141,7 @@ class _Asker:
                 began = time.perf_counter()
                 try:
                     answer = next(answers, _NO_ANSWER)
-                except Cancelled:
+                except (Cancelled, ServerAway):
                     raise
                 except Exception as error:  # noqa: BLE001 - a library may raise anything; the frame says so
                     yield frame, _failure(error), time.perf_counter() - began

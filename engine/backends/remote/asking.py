@@ -16,7 +16,7 @@ from engine.backends.remote.pictures import jpeg
 from engine.backends.remote.replies import probability_of_yes, said_yes, schema_of, stated_tags
 from engine.backends.remote.talk import Ask, Piece, TokenOdds, Turn, Wire
 from engine.cancel import CancelToken
-from engine.errors import ModelError
+from engine.errors import ModelError, ServerAway
 from engine.video.tags import question
 
 _TOKENS_OF_YES = 4  # a blank or a quotation mark may come first
@@ -60,12 +60,14 @@ class Asker:
         self._tags(picture, ("grey",), cancel)
 
     def answers(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
-        """One answer per frame, in order. Raises: Cancelled."""
+        """One answer per frame, in order. Raises: Cancelled, ServerAway."""
         for frame in frames:
             cancel.raise_if_cancelled()
             try:
                 yield self._answer(jpeg(frame.picture), task, cancel)
             except ModelError as error:
+                if isinstance(error, ServerFault) and error.away:
+                    raise ServerAway(str(error)) from error
                 yield FrameAnswer("failed", dict.fromkeys(task.tags), error=str(error))
 
     def reply(self, ask: Ask, cancel: CancelToken) -> Reply:

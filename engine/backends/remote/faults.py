@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 # what the libraries raise for JSON that is none, or has another shape than they expect
 _OTHER_SHAPES = (ValueError, TypeError, AttributeError)
 _LONGEST_WORDS = 300  # characters of a server's own words that are shown
+_AWAY = {429, 502, 503, 504}  # it is busy or being started, or what stands before it does not reach it
 _TRY_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 
 
@@ -29,7 +30,8 @@ class ServerFault(ModelError):
 
     `status` is the HTTP status, 0 where there was none; `understood` says that the server read the
     request and did not want it, so that another one may be welcome; `again` that the same request may
-    succeed later, after `wait` seconds (None where the server names no time).
+    succeed later, after `wait` seconds (None where the server names no time); `away` that no request would
+    now.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class ServerFault(ModelError):
         *,
         understood: bool = False,
         again: bool = False,
+        away: bool = False,
         wait: float | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.understood, self.again, self.wait = status, understood, again, wait
+        self.status, self.understood, self.again = status, understood, again
+        self.away, self.wait = away, wait
 
 
 def check_answer(response: "httpx.Response", server: str, key_hint: str) -> None:
@@ -84,6 +88,7 @@ def refused(
         status,
         understood=status in (400, 404, 415, 422, 500, 501),
         again=status in _TRY_AGAIN,
+        away=status in _AWAY,
         wait=wait,
     )
 
@@ -117,9 +122,9 @@ def fault_of(error: BaseException, server: str, not_there: str) -> ServerFault |
         if isinstance(cause, ServerFault):
             return cause
         if isinstance(cause, httpx.ConnectError):
-            return ServerFault(not_there, again=True)
+            return ServerFault(not_there, again=True, away=True)
         if isinstance(cause, httpx.ConnectTimeout):
-            return ServerFault(f"{server} cannot be reached in time. {not_there}", again=True)
+            return ServerFault(f"{server} cannot be reached in time. {not_there}", again=True, away=True)
         if isinstance(cause, httpx.TimeoutException):
             return ServerFault(f"{server} does not answer any more. Try again, or restart it.", again=True)
         if isinstance(cause, httpx.InvalidURL | httpx.UnsupportedProtocol):

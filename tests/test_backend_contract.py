@@ -1,6 +1,8 @@
 """What every backend promises, whatever is behind it. A new one is added to `BACKENDS` and meets the rest."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,12 @@ import pytest
 from engine.backends import provider
 from engine.backends.base import Backend, Finished, Frame, FrameTask, Message, ModelEntry, TextDelta
 from engine.cancel import CancelToken
-from engine.errors import Cancelled
+from engine.errors import Cancelled, ModelError
 from engine.settings import GenerationSettings, LoadOptions
 from tests.fixtures import llama_server, ollama_server
 from tests.fixtures.colours import COLOURS
+from tests.fixtures.faulty_server import BLIND, MODEL, FaultyServer, provider_of, works
+from tests.fixtures.text_model import make_text_model
 
 FIXTURES = Path(__file__).parent / "fixtures"
 BACKENDS = {
@@ -232,3 +236,54 @@ def test_warming_up_works_and_can_be_cancelled(backend):
     cancel.cancel()
     with pytest.raises(Cancelled):
         backend.warm_up(cancel)
+
+
+# a model that reads text only
+
+
+@pytest.fixture(scope="module", params=sorted(set(BACKENDS) - {"builtin"}))
+def blind(
+    request: pytest.FixtureRequest, gguf_shelf: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Backend]:
+    """The built-in one has none."""
+    with ExitStack() as stack:
+        shelf, name, source = FIXTURES, "writer", provider(request.param)
+        if request.param == "llamacpp":
+            shelf = tmp_path_factory.mktemp("text")  # without what would let it see
+            shutil.copy2(gguf_shelf / "tiny.gguf", shelf / "writer.gguf")
+        elif request.param == "transformers":
+            shelf = make_text_model(tmp_path_factory.mktemp("text") / "writer").parent
+        elif request.param == "ollama":
+            name = ollama_server.WRITING
+        else:
+            server = stack.enter_context(FaultyServer(works(), listing=BLIND))
+            source, name = provider_of(server), MODEL
+        wanted = next(each for each in source.models(shelf) if each.name == name)
+        loaded = source.load(wanted, LoadOptions(), lambda share, what: None, CancelToken())
+        yield loaded
+        loaded.close()
+
+
+def test_a_text_only_model_fails_each_frame_with_a_reason_and_goes_on_chatting(blind):
+    assert not blind.info.vision
+    blind.warm_up(CancelToken())
+    answers = list(blind.look(frames("red", "blue"), FrameTask(("red", "dog"), "What?"), CancelToken()))
+    assert [(each.state, each.tags, each.caption) for each in answers] == [
+        ("failed", {"red": None, "dog": None}, "")
+    ] * 2
+    assert all(blind.info.model in each.error for each in answers)
+    assert text(list(blind.stream(HELLO, GREEDY, CancelToken())))
+
+
+def test_a_text_only_model_refuses_a_picture_in_a_chat_with_a_reason(blind):
+    seen = [Message("user", "What is it?", (frames("red")[0].picture,))]
+    with pytest.raises(ModelError, match="pictures? out|without the pictures|Load a model that sees"):
+        list(blind.stream(seen, GREEDY, CancelToken()))
+    assert text(list(blind.stream(HELLO, GREEDY, CancelToken())))
+
+
+def test_a_look_of_a_text_only_model_that_is_cancelled_before_it_begins_answers_nothing(blind):
+    cancel = CancelToken()
+    cancel.cancel("enough")
+    with pytest.raises(Cancelled, match="enough"):
+        next(iter(blind.look(frames("red"), FrameTask(("red",)), cancel)))

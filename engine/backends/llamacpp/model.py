@@ -66,7 +66,9 @@ class LlamaCppBackend:
         """As the port says."""
         cancel.raise_if_cancelled()
         if self._looker is None:
-            raise ModelError(f"{self._info.model} reads text only. Pick a model that sees pictures.")
+            error = f"{self._info.model} reads text only. Pick a model that sees pictures."
+            yield from (FrameAnswer("failed", dict.fromkeys(task.tags), error=error) for _ in frames)
+            return
         yield from self._looker.answers(frames, task, cancel)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:

@@ -149,7 +149,7 @@ def _queued(job: JobView, place: int) -> str:
     elif job.status == "cancelling":
         acts = ""
     return (
-        f'<li class="queued {escape(job.status)}" id="queue-{escape(job.job_id)}">'
+        f'<li class="queue-row {escape(job.status)}" id="queue-{escape(job.job_id)}">'
         f'<span class="queue-place">{place + 1}</span><b title="{name}">{name}</b>'
         f'<span class="quiet">{_progress(job)}</span><span class="queue-row-acts">{acts}</span></li>'
     )

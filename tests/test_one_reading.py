@@ -185,3 +185,26 @@ def test_weights_in_half_the_precision_give_the_same_findings():
     found = tags_of(backend, picture("blue"), COLOURS)
     backend.close()
     assert {tag for tag, yes in found.items() if yes > 0.5} == {"blue"}
+
+
+def test_a_caption_and_the_tags_of_a_frame_come_from_one_reading_of_its_picture(tiny, computed):
+    image = picture("red", "white")
+    (captioned,) = tiny.look([Frame(0, 0, image)], FrameTask((), "Describe this frame."), CancelToken())
+    tags_of(tiny, image, TAGS, prompt="Describe this frame.")
+    computed["pictures"].clear()
+    (answer,) = tiny.look([Frame(0, 0, image)], FrameTask(TAGS, "Describe this frame."), CancelToken())
+    assert computed["pictures"] == [1]
+    assert answer.caption == captioned.caption == "The picture is red and white."
+    assert answer.tags == pytest.approx(tags_of(tiny, image, TAGS), abs=1e-5)
+    (one,) = tiny.look([Frame(0, 0, image)], FrameTask(("red",), "Describe this frame."), CancelToken())
+    assert one.tags == pytest.approx(tags_of(tiny, image, ["red"]), abs=1e-5)
+
+
+def test_frames_that_are_looked_at_together_get_the_answers_of_each_alone(tiny, monkeypatch):
+    task = FrameTask(TAGS, "Describe this frame.")
+    frames = [Frame(n, n, picture(*colours)) for n, colours in enumerate((("red",), ("blue", "green")))]
+    alone = [next(iter(tiny.look([frame], task, CancelToken()))) for frame in frames]
+    together = list(tiny._looker.answers(frames, task, CancelToken()))
+    for one, other in zip(together, alone, strict=True):
+        assert one.caption == other.caption
+        assert one.tags == pytest.approx(other.tags, abs=1e-5)

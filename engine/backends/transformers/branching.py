@@ -26,6 +26,11 @@ class Beginning:
         self._model, self._interrupt = model, interrupt
         self.cache = DynamicCache(config=model.config.get_text_config(decoder=True))
 
+    @property
+    def length(self) -> int:
+        """Tokens read."""
+        return self.cache.get_seq_length()
+
     def read(self, inputs: Mapping[str, torch.Tensor], cancel: CancelToken) -> None:
         """Read what is in `inputs` behind what was read before; `input_ids` is (1, tokens), not padded.
 
@@ -56,7 +61,7 @@ class Beginning:
             layer.crop(length - layer.get_seq_length())  # takes how many to remove, as a negative number
 
     def _side_by_side(self, endings: Sequence[Sequence[int]], cancel: CancelToken) -> torch.Tensor:
-        start, device = self.cache.get_seq_length(), self._model.device
+        start, device = self.length, self._model.device
         lengths = [len(ending) for ending in endings]
         places = [start + place for length in lengths for place in range(length)]
         ends = torch.tensor(lengths, device=device).cumsum(0) - 1

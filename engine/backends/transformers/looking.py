@@ -1,13 +1,15 @@
 """Looking at frames: a caption each, and for every tag the probability of yes.
 
-Each tag is a question of its own, answered by the model's logits. A picture is read once for all of them,
-where the model is of a kind of which it is certain that this changes no answer; else several questions,
-each with the picture, go through the model together. Knows no videos and no times.
+Each tag is a question of its own, answered by the model's logits. A picture is read once for all of them, and
+for the caption too where a frame is looked at alone, if the model is of a kind of which it is certain that this
+changes no answer. Else several questions, each with the picture, go through the model together. Knows no
+videos and no times.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import torch
 from transformers import PreTrainedModel
 
 from engine.backends.base import Frame, FrameAnswer, FrameTask, Picture
@@ -42,24 +44,30 @@ class Looker:
 
     def answers(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
         """One answer per frame, in order; captions of all of them are written together. Raises: Cancelled."""
-        captions = self._captions(frames, task, cancel) if task.prompt else [""] * len(frames)
+        alone = len(frames) == 1 and task.prompt and task.tags and self._branches
+        beginning = Beginning(self._model, self._interrupt) if alone else None
+        captions = self._captions(frames, task, cancel, beginning) if task.prompt else [""] * len(frames)
         for frame, caption in zip(frames, captions, strict=True):
             cancel.raise_if_cancelled()
             try:
                 if isinstance(caption, ModelError):
                     raise caption
-                tags = self._tags(frame.picture, task, cancel) if task.tags else {}
+                tags = self._tags(frame.picture, task, cancel, beginning) if task.tags else {}
             except ModelError as error:
                 yield FrameAnswer("failed", dict.fromkeys(task.tags), error=str(error))
             else:
                 yield FrameAnswer("answered", tags, caption)
 
     def _captions(
-        self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken
+        self,
+        frames: Sequence[Frame],
+        task: FrameTask,
+        cancel: CancelToken,
+        beginning: Beginning | None = None,
     ) -> list[str | ModelError]:
         """A text for each frame, or why there is none; a frame that fails does not take the others along."""
         try:
-            return [*self._written(frames, task, cancel)]
+            return self._written(frames, task, cancel, beginning)
         except HavenError:
             raise
         except Exception as error:  # whatever the code of a model raises at what it was given
@@ -68,45 +76,78 @@ class Looker:
                 return [explain(error)]
         return [self._captions([frame], task, cancel)[0] for frame in frames]
 
-    def _written(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> list[str]:
+    def _written(
+        self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken, beginning: Beginning | None
+    ) -> list[str]:
+        """The captions. What `beginning` has read afterwards is the picture, or nothing."""
         inputs = self._prompts.of_pictures([frame.picture for frame in frames], [task.prompt] * len(frames))
+        kept = {} if beginning is None else {"past_key_values": beginning.cache}
         greedy = GenerationSettings(max_new_tokens=task.max_new_tokens, temperature=0)
         texts: list[list[int]] = [[] for _ in frames]
         writing = set(range(len(frames)))
-        for step in decode(self._model, self._interrupt, inputs, greedy, cancel):
+        for step in decode(self._model, self._interrupt, {**inputs, **kept}, greedy, cancel):
             writing = {row for row in writing if step[row] not in self._ends}
             for row in writing:
                 texts[row].append(step[row])
             if not writing:
                 break
+        if beginning is not None:
+            beginning.cut_back(self._end_of_picture(inputs, task))
         return [self._prompts.tokenizer.decode(text, skip_special_tokens=True).strip() for text in texts]
 
-    def _tags(self, picture: Picture, task: FrameTask, cancel: CancelToken) -> dict[str, float | None]:
+    def _end_of_picture(self, inputs: Mapping[str, torch.Tensor], task: FrameTask) -> int:
+        """How many tokens of the caption's prompt are those of the questions too; 0 where it is uncertain."""
+        caption = self._prompts.around_picture(task.prompt)
+        question = self._prompts.around_picture(task.questions[0])
+        if caption is None or question is None or caption[0] != question[0]:
+            return 0
+        return _end_of_picture(inputs, caption[1])
+
+    def _tags(
+        self, picture: Picture, task: FrameTask, cancel: CancelToken, beginning: Beginning | None
+    ) -> dict[str, float | None]:
         """The probability of yes for every tag. Raises: ModelError, Cancelled."""
         try:
-            return dict(zip(task.tags, self._yes(picture, task.questions, cancel), strict=True))
+            return dict(zip(task.tags, self._yes(picture, task.questions, cancel, beginning), strict=True))
         except HavenError:
             raise
         except Exception as error:  # as above
             log.warning("asking for tags", exc_info=True)
             raise explain(error) from error
 
-    def _yes(self, picture: Picture, questions: Sequence[str], cancel: CancelToken) -> list[float]:
+    def _yes(
+        self,
+        picture: Picture,
+        questions: Sequence[str],
+        cancel: CancelToken,
+        beginning: Beginning | None,
+    ) -> list[float]:
         """What goes together hangs on nothing but this frame and its questions, so that the answers are the
         same to the last bit whenever they are asked."""
-        endings = self._endings(questions, cancel) if self._branches and len(questions) > 1 else []
-        inputs = self._prompts.of_picture(picture, questions[:1])
-        row = inputs["input_ids"][0].tolist()
-        two_ways = any(name.endswith("token_type_ids") for name in inputs)  # it may look ahead
-        if not endings or two_ways or tuple(row[-len(endings[0]) :]) != endings[0]:
+        endings = self._endings(questions, cancel) if self._branches else []
+        if beginning is None or not beginning.length:
+            beginning = self._read(picture, questions, endings, cancel) if len(endings) > 1 else None
+            endings = _without_shared(endings)
+        if beginning is None or not endings:
             return self._in_turn(picture, questions, cancel)
-        shared = _shared(endings)
-        start = len(row) - len(endings[0]) + shared
-        beginning = Beginning(self._model, self._interrupt)
-        beginning.read({**inputs, "input_ids": inputs["input_ids"][:, :start]}, cancel)
-        own = [ending[shared:] for ending in endings]
-        passes = beginning.logits_behind(own, self._tokens_at_once, cancel)
+        passes = beginning.logits_behind(endings, self._tokens_at_once, cancel)
         return [yes for logits in passes for yes in self._yes_no.probabilities(logits)]
+
+    def _read(
+        self,
+        picture: Picture,
+        questions: Sequence[str],
+        endings: Sequence[Sequence[int]],
+        cancel: CancelToken,
+    ) -> Beginning | None:
+        """What all prompts begin with, the picture in it; None where it is not certain where that ends."""
+        inputs = self._prompts.of_picture(picture, questions[:1])
+        own = len(_without_shared(endings)[0])
+        if not _end_of_picture(inputs, endings[0]):
+            return None
+        beginning = Beginning(self._model, self._interrupt)
+        beginning.read({**inputs, "input_ids": inputs["input_ids"][:, :-own]}, cancel)
+        return beginning
 
     def _endings(self, questions: Sequence[str], cancel: CancelToken) -> list[tuple[int, ...]]:
         """What stands behind the picture in each prompt; none where the prompts differ before it too."""
@@ -133,8 +174,18 @@ class Looker:
         return found
 
 
-def _shared(endings: Sequence[Sequence[int]]) -> int:
-    """How many tokens all begin with; each keeps at least one of its own."""
+def _end_of_picture(inputs: Mapping[str, torch.Tensor], ending: Sequence[int]) -> int:
+    """How many tokens of the one row stand before `ending`; 0 where it does not end so, or may look ahead."""
+    row = inputs["input_ids"][0].tolist()
+    looks_ahead = any(name.endswith("token_type_ids") for name in inputs)
+    return 0 if looks_ahead or tuple(row[-len(ending) :]) != tuple(ending) else len(row) - len(ending)
+
+
+def _without_shared(endings: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+    """Each without the tokens that all begin with; at least one is left of each."""
+    if not endings:
+        return []
     most = min(map(len, endings)) - 1
     columns = zip(*(ending[:most] for ending in endings), strict=True)
-    return next((place for place, column in enumerate(columns) if len(set(column)) > 1), most)
+    shared = next((place for place, column in enumerate(columns) if len(set(column)) > 1), most)
+    return [ending[shared:] for ending in endings]

@@ -17,6 +17,7 @@ NAMES = (
     "kill",
     "memory",
     "llamacpp",
+    "tagging",
     "switching",
     "whole_switch",
 )

@@ -1,0 +1,214 @@
+"""Starts and ends narrowed to one frame: how many questions, what a stop leaves, and what cannot be known."""
+
+from fractions import Fraction
+
+import pytest
+
+from engine.cancel import CancelToken
+from engine.engine import Engine
+from engine.jobs.forecast import Forecast
+from engine.settings import Sampling
+from engine.video.frames import probe
+from engine.video.refine import Gap, Refinement, pictures_between, questions_per_edge
+from engine.video.request import AnalysisRequest
+from engine.video.spans import Sample
+from storage.store import Store
+from tests.fixtures.videos import constant, numbered_video, variable
+from tests.running import Running
+from tests.truth import Oracle, Truth
+
+COUNT, RATE = 240, 24
+SPANS = {"dog": [(30, 90), (150, 201)], "cat": [(77, 160)]}
+REFINED = {"tags": list(SPANS), "interval": 1, "options": {"refine": True}}
+SAMPLES = 11  # one a second, and the last picture
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Truth:
+    path = tmp_path_factory.mktemp("made") / "lake.mp4"
+    return Truth(numbered_video(path, constant(COUNT, RATE), gop=48, b_frames=2), SPANS)
+
+
+def exactly(made: Truth) -> dict[str, list]:
+    return {tag: [pytest.approx(span, abs=12e-6) for span in made.seconds(tag)] for tag in made.spans}
+
+
+class Stopping(Oracle):
+    """Is interrupted before each of some questions, counted from the first."""
+
+    def __init__(self, spans, *before: int) -> None:
+        super().__init__(spans, on_look=self._maybe_stop)
+        self.before = set(before)
+        self.running: Running | None = None
+        self.times: list[int] = []  # of the pictures that were asked about
+
+    def _maybe_stop(self, asked) -> None:
+        if len(self.times) in self.before:
+            self.before.remove(len(self.times))
+            self.running.interrupt()
+        else:
+            self.times.append(asked.time_us)
+
+
+def run_to_the_end(running: Running, made: Truth):
+    """Resumed as often as it is stopped; the job, and how often it was."""
+    running.backend.running = running
+    job, stops = running.run(made.clip.path, **REFINED), 0
+    while job.status == "interrupted":
+        job, stops = running.resume(job.id), stops + 1
+    assert job.status == "completed", job.error
+    return job, stops
+
+
+@pytest.fixture(scope="module")
+def undisturbed(made, tmp_path_factory):
+    running = Running(tmp_path_factory.mktemp("run") / "data", Stopping(SPANS))
+    job, _ = run_to_the_end(running, made)
+    yield running, job
+    running.close()
+
+
+def test_each_start_and_end_takes_as_many_questions_as_was_said(made, undisturbed):
+    running, job = undisturbed
+    assert running.spans(job.id) == exactly(made)
+    extra = len(running.backend.times) - SAMPLES
+    assert 0 < extra <= 6 * questions_per_edge(probe(made.clip.path), Sampling.of(1))
+    assert questions_per_edge(probe(made.clip.path), Sampling.of(1)) == 5, "log2 of 24, rounded up"
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_a_run_that_is_stopped_again_and_again_asks_nothing_twice(made, undisturbed, step, tmp_path):
+    running = Running(tmp_path / "data", Stopping(SPANS, *range(2, 60, step)))
+    try:
+        job, stops = run_to_the_end(running, made)
+        whole, whole_job = undisturbed
+        assert stops >= 7
+        assert sorted(running.backend.times) == sorted(whole.backend.times)
+        assert running.spans(job.id) == whole.spans(whole_job.id)
+        frames = running.frames(job.id)
+        assert sorted(frame.index for frame in frames) == list(range(len(frames)))
+        assert all(running.thumbnails.path(job.id, frame.time_us).is_file() for frame in frames)
+    finally:
+        running.close()
+
+
+def test_a_new_process_goes_on_where_the_last_one_was(made, undisturbed, tmp_path):
+    first = Running(tmp_path / "data", Stopping(SPANS, SAMPLES + 4))
+    first.backend.running = first
+    job = first.run(made.clip.path, **REFINED)
+    first.close()
+    second = Running(tmp_path / "data", Stopping(SPANS))
+    try:
+        assert second.resume(job.id).status == "completed"
+        asked = first.backend.times + second.backend.times
+        assert sorted(asked) == sorted(undisturbed[0].backend.times)
+    finally:
+        second.close()
+
+
+def test_cancel_stops_it_and_keeps_what_was_found(made, tmp_path):
+    running = Running(tmp_path / "data", Stopping(SPANS))
+
+    def cancel(asked) -> None:
+        running.backend.times.append(asked.time_us)
+        if len(running.backend.times) == SAMPLES + 3:
+            running.runner._worker.run.stop("cancel")
+
+    running.backend._on_look = cancel
+    try:
+        job = running.run(made.clip.path, **REFINED)
+        assert (job.status, job.frames_done) == ("cancelled", SAMPLES + 2)
+        assert job.frames_total > job.frames_done
+    finally:
+        running.close()
+
+
+def test_progress_counts_the_extra_questions_as_soon_as_they_are_known(made, tmp_path):
+    running = Running(tmp_path / "data", Oracle(SPANS))
+    said = []
+
+    def note(asked) -> None:
+        job = running.runner.running()
+        said.append((job.frames_done, job.frames_total))
+
+    running.backend._on_look = note
+    try:
+        job = running.run(made.clip.path, **REFINED)
+        totals = [total for _, total in said]
+        edges = 6
+        assert totals[0] == SAMPLES
+        assert max(totals) <= SAMPLES + 5 * edges
+        in_refinement = totals[SAMPLES + 1 :]
+        assert in_refinement == sorted(in_refinement, reverse=True), "it never grows once all was scanned"
+        assert all(done < total for done, total in said)
+        assert job.frames_done == job.frames_total
+    finally:
+        running.close()
+
+
+def test_where_a_picture_gets_no_answer_nothing_more_is_asked(made, tmp_path):
+    backend = Oracle(SPANS, on_look=None)
+    running = Running(tmp_path / "data", backend)
+
+    def fail(asked) -> None:
+        if asked.index >= SAMPLES:
+            raise RuntimeError("no idea")
+
+    backend._on_look = fail
+    try:
+        job = running.run(made.clip.path, **REFINED)
+        assert job.status == "completed_with_errors"
+        assert running.spans(job.id)["cat"] == [(4.0, 6.5)], "within an interval, for what failed is no hit"
+        assert job.frames_failed == 4, "one for each second in which something changes"
+    finally:
+        running.close()
+
+
+def test_what_shows_up_only_while_narrowing_is_narrowed_too(tmp_path):
+    """At 1 s and 2 s there is no cat; in the middle picture of the dog's edge there is one."""
+    spans = {"dog": [(40, 100)], "cat": [(35, 38)]}
+    clip = numbered_video(tmp_path / "a.mp4", constant(120, RATE), gop=48)
+    running = Running(tmp_path / "data", Oracle(spans))
+    try:
+        job = running.run(clip.path, tags=list(spans), interval=1, options={"refine": True})
+        assert running.spans(job.id) == exactly(Truth(clip, spans))
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "b.mkv", "c.ts", "d.avi"])
+def test_the_pictures_between_two_samples_are_found_without_decoding(name, tmp_path):
+    avi = {"codec": "libx264", "clock": Fraction(1, 25)} if name.endswith("avi") else {}
+    clip = numbered_video(tmp_path / name, constant(300, 25), gop=30, b_frames=2, **avi)
+    gaps = [Gap(Sample(a * 40_000, "", {}), Sample(b * 40_000, "", {}), 1) for a, b in [(10, 13), (249, 260)]]
+    near = [pytest.approx([n * 40_000 for n in range(a + 1, b)], abs=600) for a, b in [(10, 13), (249, 260)]]
+    assert pictures_between(clip.path, gaps, CancelToken()) == near
+
+
+def test_neighbouring_pictures_leave_nothing_to_ask(tmp_path):
+    clip = numbered_video(tmp_path / "a.mp4", variable(20))
+    samples = [Sample(clip.time_us(n), "answered", {"dog": float(n > 9)}) for n in range(20)]
+    assert Refinement(clip.path, samples, ["dog"], CancelToken()).gaps == []
+
+
+def test_the_plan_says_what_a_span_may_cost_more(made, tmp_path):
+    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
+    try:
+        plan = engine.plan(AnalysisRequest.of(made.clip.path, "dark", interval=1, options={"refine": True}))
+        assert (plan.frames, plan.extra_per_span, plan.at_least, plan.reuse) == (SAMPLES, 10, False, None)
+        plan = engine.plan(
+            AnalysisRequest.of(made.clip.path, "dark", interval=1, options={"mode": "shots", "reuse": 3})
+        )
+        assert (plan.frames, plan.extra_per_span, plan.at_least, plan.reuse) == (SAMPLES, 0, True, 3.0)
+        plan = engine.plan(AnalysisRequest.of(made.clip.path, "dark", options={"mode": "keyframes"}))
+        assert plan.frames == 5
+    finally:
+        engine.close()
+
+
+def test_a_run_over_shots_says_how_many_frames_are_likely_by_how_far_it_is():
+    forecast = Forecast(10)
+    forecast._range = (0, 100_000_000)
+    said = [forecast.after(Sample(at * 1_000_000, "answered", {})) for at in range(0, 50, 2)]
+    assert said[0] == 10
+    assert said[-1] == pytest.approx(50, rel=0.1)

@@ -85,6 +85,15 @@ def test_another_site_may_put_nothing_beside_a_video(address, engine, job):
     assert len(engine.asked) == before
 
 
+def test_a_page_gets_the_file_or_why_there_is_none(address, engine, job):
+    file = httpx.get(f"{address}/exports/page/{job.job_id}.json")
+    assert 'filename="job' in file.headers["content-disposition"]
+    assert "x-haven-said" not in file.headers
+    told = httpx.get(f"{address}/exports/page/{job.job_id}.exe")
+    assert (told.status_code, told.headers["x-haven-said"]) == (200, "yes")
+    assert "'exe'" in told.json()["said"]
+
+
 def test_a_file_says_what_it_is(address, job):
     assert httpx.get(f"{address}/exports/{job.job_id}.json").headers["content-type"] == "application/json"
 

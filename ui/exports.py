@@ -1,7 +1,4 @@
-"""The menu of exports: its markup, the route that it asks, and the endpoints for what can be exported.
-
-Files themselves are fetched from `/exports/<job>.<format>`, which stands with the other routes.
-"""
+"""The menu of exports: its markup, the routes that it asks, and the endpoints for what can be exported."""
 
 from collections.abc import Callable
 from html import escape
@@ -10,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel
 
 from engine.errors import FileInTheWay, InvalidInput
@@ -21,6 +18,8 @@ from ui.house import House
 from ui.media import upload_folder, uploaded_file
 from ui.off_loop import slow
 from ui.wording import printable
+
+SAID = "x-haven-said"  # the header of an answer that is no file, but says why there is none
 
 
 class Wanted(BaseModel):
@@ -43,9 +42,18 @@ def menu() -> str:
 
 
 def export_routes(house: House) -> APIRouter:
-    """What the menu asks: to put the file of a job beside its video."""
+    """What the menu asks: a file to be saved by the browser, or to be put beside the video."""
     router = APIRouter()
     engine = house.engine
+
+    @router.get("/exports/page/{job_id}.{format}")
+    async def export(job_id: str, format: str) -> Response:
+        try:
+            path = await slow(engine.export_job, job_id, format)
+        except Exception as error:  # noqa: BLE001 - shown to the person
+            # No error to the browser, which would complain of a page that is well.
+            return JSONResponse({"said": explain(error)}, headers={SAID: "yes", "cache-control": "no-store"})
+        return FileResponse(path, filename=printable(path.name), headers={"cache-control": "no-store"})
 
     @router.post("/exports/beside")
     async def beside(wanted: Wanted) -> JSONResponse:

@@ -52,8 +52,9 @@
   async function download(job, format) {
     say("Making the file…");
     try {
-      const answer = await fetch(`/exports/${encodeURIComponent(job)}.${format}`, { cache: "no-store" });
-      if (!answer.ok) return say(await reason(answer), true);
+      const answer = await fetch(`/exports/page/${encodeURIComponent(job)}.${format}`, { cache: "no-store" });
+      if (answer.headers.has("x-haven-said")) return say((await answer.json()).said, true);
+      if (!answer.ok) return say("The file could not be made. Try again.", true);
       const link = document.createElement("a");
       link.href = URL.createObjectURL(await answer.blob());
       link.download = name(answer);
@@ -72,11 +73,6 @@
     const replace = find("[data-replace]");
     replace.hidden = !answer.in_the_way;
     replace.dataset.job = job;
-  }
-
-  async function reason(answer) {
-    const told = await answer.json().catch(() => ({}));
-    return typeof told.detail === "string" ? told.detail : "The file could not be made. Try again.";
   }
 
   // Of the file, as the server calls it: plain, or encoded where it has other than ASCII letters.

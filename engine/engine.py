@@ -87,10 +87,10 @@ class Engine:
         """Recover what a dead process left, go on with the queue, bring back the last model."""
         self._jobs.start()
         self.chats.start()
-        self.library.start()
         chosen = self._store.setting("model")
         if chosen and (chosen["provider"], chosen["model"]) != BUILTIN:
             self.begin_switch(chosen["provider"], chosen["model"], "wait", chosen["options"])
+        self.library.start()  # once it is known that the last model is on its way
 
     def close(self) -> None:
         """Stop what runs, give all memory back, let go of the data folder."""
@@ -379,6 +379,7 @@ class Engine:
             submit=lambda request: self.submit_video(request).job_id,
             refuse=self._refuse_what_the_model_cannot,
             cancel=self._jobs.cancel,
+            ready=lambda: self.switch_progress() is None,
             found=found,
             model=self.backend_info,
         )

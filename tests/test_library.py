@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -405,8 +406,8 @@ def test_a_model_that_cannot_do_what_is_asked_is_said_and_nothing_is_set_aside(
         if blind:
             raise InvalidInput("It does not see pictures.")
 
-    analysis = engine.library._watcher.analysis
-    engine.library._watcher.analysis = analysis.__class__(**{**vars(analysis), "refuse": refuse})
+    watcher = engine.library._watcher
+    watcher.analysis = replace(watcher.analysis, refuse=refuse)
     blind.append(True)
     view = watched(engine, films)
     until(
@@ -416,6 +417,21 @@ def test_a_model_that_cannot_do_what_is_asked_is_said_and_nothing_is_set_aside(
     blind.clear()
     settled(engine, red_mp4="done")
     assert engine.library.folder(view.folder_id).trouble == ""
+
+
+def test_nothing_is_queued_for_a_model_that_is_about_to_go(engine, clips, films):
+    """After a start the built-in model serves until the last one is loaded; the videos wait for that one."""
+    loading = [True]
+    watcher = engine.library._watcher
+    watcher.analysis = replace(watcher.analysis, ready=lambda: not loading)
+    put(clips, "red.mp4", films)
+    view = watched(engine, films)
+    until(lambda: engine.library.folder(view.folder_id).looked, bool)
+    engine.library.scan()
+    until(lambda: engine.library.folder(view.folder_id).looking, lambda looking: not looking)
+    assert states(engine) == {"red.mp4": "new"} and engine.jobs() == []
+    loading.clear()
+    settled(engine, red_mp4="done")
 
 
 def test_a_deleted_analysis_is_not_made_again_by_itself(engine, clips, films):

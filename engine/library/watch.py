@@ -49,6 +49,7 @@ class Analysis:
     submit: Callable[[AnalysisRequest], str]  # gives the job's id; raises as `Engine.submit_video`
     refuse: Callable[[AnalysisRequest], None]  # raises InvalidInput when the model cannot do that at all
     cancel: Callable[[str], None]
+    ready: Callable[[], bool]  # False while another model is being loaded: its videos are not for this one
     found: Callable[[str], Sequence[str]]  # the tags that hold somewhere, by the answers of a job
     model: Callable[[], BackendInfo]
 
@@ -239,8 +240,6 @@ class Watcher:
 
     def _queue(self, folder: LibraryFolderRecord) -> None:
         """Hand files to the jobs, in the order of their paths, until something else is to be done."""
-        if self.store.setting(HELD, False):
-            return
         after = ""
         while self._may_go_on():
             before = time.time() - SETTLE_SECONDS
@@ -255,7 +254,9 @@ class Watcher:
         with self._state:
             if self._woken or any(known.due <= time.monotonic() for known in self._folders.values()):
                 return False
-        return self.store.queue.count("queued") < AHEAD and not self.store.setting(HELD, False)
+        if self.store.setting(HELD, False) or not self.analysis.ready():
+            return False
+        return self.store.queue.count("queued") < AHEAD
 
     def _refused(self, folder: LibraryFolderRecord, file: LibraryFileRecord) -> bool:
         """Whether the model that serves cannot do what is asked of this folder at all."""

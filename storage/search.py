@@ -30,7 +30,7 @@ _RAISE_PEAK = (
     "DO UPDATE SET peak = excluded.peak WHERE excluded.peak > peak"
 )
 _BEHIND_ALL = 1 << 62  # a row id
-SAME_TEXTS = 8  # captions read for each that is wanted, since neighbours often say the same
+SAME_TEXTS = 100  # captions read for each that is wanted, since neighbours often say the same
 
 
 class SearchStore:

@@ -1,0 +1,199 @@
+"""Finding tags and captions of all videos by index, on a real store; the triggers that keep the index."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from engine.errors import InvalidInput
+from engine.jobs.findings import Findings
+from engine.jobs.search import EACH, Search, words_of
+from storage.records import FrameRecord, JobRecord
+from storage.store import Store
+
+SAMPLING = {"interval": [1, 1], "start_us": 0, "end_us": None, "max_frames": None, "step_us": 1_000_000}
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store.open(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def findings(store):
+    return Findings(store)
+
+
+@pytest.fixture
+def search(store, findings):
+    return Search(store, findings)
+
+
+def job(store, job_id, answers, tags=("dog",), **changes):
+    """A finished analysis, a frame a second; `answers` are captions, or probabilities of the first tag."""
+    record = JobRecord(
+        id=job_id,
+        status="completed",
+        video_path=f"/films/{job_id}.mp4",
+        video_name=f"{job_id}.mp4",
+        video_size=1,
+        video_mtime_ns=1,
+        provider="builtin",
+        model="scene-facts",
+        digest="d",
+        load_options={},
+        tags=tuple(tags),
+        prompt="",
+        prompt_sha256="p",
+        sampling=SAMPLING,
+        frames_total=len(answers),
+        created_at=float(len(store.jobs(limit=1000))),
+        duration_us=len(answers) * 1_000_000,
+        video_sha256=f"sha of {job_id}",
+    )
+    store.add_job(replace(record, **changes))
+    for second, said in enumerate(answers):
+        told = {"caption": said} if isinstance(said, str) else {"tags": {tags[0]: said}}
+        store.add_frame(FrameRecord(job_id, second, second * 1_000_000, "answered", **told), 0.1)
+    return job_id
+
+
+def found(search, query, **more):
+    return [(hit.job_id, hit.kind, hit.text, hit.start, hit.end) for hit in search.find(query, **more)]
+
+
+def test_a_tag_gives_the_spans_in_which_it_holds_the_newest_analysis_first(store, search):
+    job(store, "a1", [0.9, 0.9, 0.0, 0.8])
+    job(store, "a2", [0.0, 0.7])
+    job(store, "a3", [0.1, 0.2])  # asked, but never seen
+    assert found(search, "Where was the dog?") == [
+        ("a2", "tag", "dog", 1, 2),
+        ("a1", "tag", "dog", 0, 2),
+        ("a1", "tag", "dog", 3, 4),
+    ]
+    assert search.find("dogs")[0].thumbnail == "/thumbnails/a2/1000000.jpg"
+
+
+def test_a_caption_needs_all_of_the_words_and_a_tag_one_of_them(store, search):
+    job(store, "a1", ["A brown dog runs.", "A cat sleeps.", "The dog meets the cat."])
+    job(store, "a2", [0.9], tags=("cat",))
+    assert found(search, "dog and cat") == [
+        ("a2", "tag", "cat", 0, 1),
+        ("a1", "caption", "The dog meets the cat.", 2, None),
+    ]
+    assert [hit.start for hit in search.find("running dog")] == [0]
+
+
+def test_what_neighbours_say_alike_is_one_place_and_no_video_crowds_out_the_others(store, search):
+    job(store, "a1", ["a dog"])
+    job(store, "a2", ["a dog"] * 50 + [f"dog number {number}" for number in range(EACH * 2)])
+    hits = found(search, "dog")
+    assert [hit[0] for hit in hits] == ["a2"] * EACH + ["a1"]
+    assert hits[0] == ("a2", "caption", "a dog", 0, None)
+
+
+def test_a_search_follows_the_threshold_of_a_job(store, findings, search):
+    job(store, "a1", [0.4, 0.9])
+    findings.set_settings("a1", {"threshold": 0.95})
+    assert found(search, "dog") == []
+    findings.set_settings("a1", {"threshold": 0.3})
+    assert found(search, "dog") == [("a1", "tag", "dog", 0, 2)]
+
+
+def test_a_search_follows_corrections(store, findings, search):
+    job(store, "a1", [0.1, 0.1, 0.1, 0.1])
+    findings.correct("a1", "dog", new=[1, 2.5])
+    assert found(search, "dog") == [("a1", "tag", "dog", 1, 2.5)]
+    findings.undo("a1")
+    assert found(search, "dog") == []
+
+
+def test_an_older_run_over_the_same_video_is_named_only_where_the_newer_one_found_nothing(store, search):
+    job(store, "a1", [0.9], video_path="/films/one.mp4")
+    job(store, "a2", [0.8], video_path="/films/one.mp4")
+    job(store, "a3", [0.1], video_path="/films/one.mp4")
+    assert [hit[0] for hit in found(search, "dog")] == ["a2"]
+
+
+def test_a_deleted_job_is_not_found(store, search):
+    job(store, "a1", ["a dog"], tags=("wolf",))
+    job(store, "a2", [0.9])
+    for job_id in ("a1", "a2"):
+        store.delete_job(job_id)
+    assert found(search, "dog") == []
+    job(store, "a4", [0.9])
+    assert found(search, "dog") == [("a4", "tag", "dog", 0, 1)]
+
+
+def test_the_limit_leaves_room_for_both_kinds(store, search):
+    for number in range(6):
+        job(store, f"a{number}", [0.9, 0.9])
+        job(store, f"b{number}", ["a dog"])
+    kinds = [hit.kind for hit in search.find("dog", limit=6)]
+    assert kinds == ["tag"] * 3 + ["caption"] * 3
+    assert len(search.find("dog", limit=200)) == 12
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("Where was the dog?", ["dog"]),
+        ("red_car", ["red", "car"]),
+        ("the", ["the"]),  # nothing else is asked for
+        ("Straße", ["strasse"]),
+        ('dog" NEAR("cat', ["dog", "near", "cat"]),
+    ],
+)
+def test_the_words_that_are_looked_for(query, words):
+    assert words_of(query) == words
+
+
+@pytest.mark.parametrize(
+    "strange", ['"dog', "dog*", "caption:dog", "^dog", "{dog}", "-dog", "dog'", "dog(", "dog\0"]
+)
+def test_no_mark_in_a_query_means_anything(store, search, strange):
+    job(store, "a1", ["a dog and its caption"])
+    assert [hit.job_id for hit in search.find(strange)] == ["a1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("",), "Say what to look for"),
+        ((None,), "Say what to look for"),
+        (("dog", 0), "limit must be from 1"),
+    ],
+)
+def test_what_is_off_is_named(search, given, message):
+    with pytest.raises(InvalidInput, match=message):
+        search.find(*given)
+
+
+INDEX = """
+DROP TRIGGER caption_added; DROP TRIGGER caption_gone; DROP TRIGGER caption_was; DROP TRIGGER caption_is;
+DROP TABLE caption_search; DROP TABLE tag_search; DROP TABLE tag_peak;
+DROP TABLE span_settings; DROP TABLE span_correction;
+DELETE FROM schema_migration WHERE name = '0005_spans_and_search';
+"""
+
+
+def test_an_older_folder_is_searched_after_its_upgrade(tmp_path):
+    older = Store.open(tmp_path / "data")
+    job(older, "a1", ["a dog"])
+    job(older, "a2", [0.2, 0.9, 0.4], tags=("guide dog",))
+    older.close()
+    with closing(sqlite3.connect(tmp_path / "data" / "haven.db")) as database:
+        database.executescript(INDEX)
+    newer = Store.open(tmp_path / "data")
+    search = Search(newer, Findings(newer))
+    assert found(search, "dog") == [
+        ("a2", "tag", "guide dog", 1, 2),
+        ("a1", "caption", "a dog", 0, None),
+    ]
+    newer.delete_job("a1")
+    newer.delete_job("a2")
+    assert found(search, "dog") == []
+    newer.close()

@@ -65,7 +65,7 @@ class Library:
             raise InvalidInput(f"recursive must be true or false, not {recursive!r}.")
         root = self._root(path)
         scan.matcher(pattern)
-        asked = {"tags": tags, "prompt": prompt, "interval": interval, "options": dict(options or {})}
+        asked: dict[str, Any] = {"tags": tags, "prompt": prompt, "interval": interval, "options": dict(options or {})}
         self._analysis.refuse(AnalysisRequest.of(root, **asked))
         pattern = " ".join(pattern.replace(",", " ").split())
         with storage_said():

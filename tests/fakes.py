@@ -144,12 +144,15 @@ class Leases:
         self.backend = backend
         self.given = 0
         self.held = 0
+        self._counting = threading.Lock()
 
     @contextmanager
     def __call__(self) -> Iterator[FakeBackend]:
-        self.given += 1
-        self.held += 1
+        with self._counting:
+            self.given += 1
+            self.held += 1
         try:
             yield self.backend
         finally:
-            self.held -= 1
+            with self._counting:
+                self.held -= 1

@@ -282,7 +282,9 @@ def test_a_longer_context_needs_more_memory(gguf_shelf):
     assert long - short == pytest.approx(1.05 * 1024 * 3 * 2 * 96 * 2, rel=0.01)
 
 
-@pytest.mark.parametrize("option", [{"device": "cpu"}, {"dtype": "float16"}, {"quantization": "4bit"}])
+@pytest.mark.parametrize(
+    "option", [{"device": "cpu"}, {"dtype": "float16"}, {"quantization": "4bit"}, {"parallel": 2}]
+)
 def test_options_of_other_providers_are_refused_by_name(gguf_shelf, option):
     with pytest.raises(InvalidInput, match=next(iter(option))):
         validate(gguf_shelf, **option)

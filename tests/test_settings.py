@@ -67,6 +67,7 @@ def test_a_system_prompt_is_a_text_of_some_length():
         {"n_ctx": 4096, "n_gpu_layers": -1, "flash_attention": False},
         {"device": "cuda:1", "dtype": "bfloat16", "quantization": "4bit"},
         {"device": "mps"},
+        {"parallel": 64},
     ],
 )
 def test_load_options_keep_what_was_chosen_and_leave_out_the_rest(options):
@@ -84,6 +85,8 @@ def test_load_options_keep_what_was_chosen_and_leave_out_the_rest(options):
         ("device", ""),
         ("dtype", "int8"),
         ("quantization", "2bit"),
+        ("parallel", 0),
+        ("parallel", 65),
         ("threads", 4),
     ],
 )

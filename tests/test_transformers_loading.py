@@ -190,6 +190,7 @@ def test_a_model_that_writes_no_text_is_not_listed(folder):
     ("options", "error", "message"),
     [
         ({"n_gpu_layers": 3}, InvalidInput, "n_gpu_layers"),
+        ({"parallel": 4}, InvalidInput, "one at a time"),
         ({"flash_attention": True}, ModelError, "flash-attn"),
         ({"quantization": "4bit"}, ModelError, "bitsandbytes"),
         ({"quantization": "8bit"}, ModelError, "bitsandbytes"),

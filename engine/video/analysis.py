@@ -1,7 +1,8 @@
 """The analysis of a video as a generator: samples come in, what the model says of them comes out, in order.
 
-It holds one batch of frames at a time, asks again where the model failed, and never lets one bad frame
-end the run. Knows neither threads, pages nor SQL, nor where its frames and its backend come from.
+It holds one batch of frames at a time, or as many frames as the model answers at once, asks again where the
+model failed, and never lets one bad frame end the run. Knows neither pages nor SQL, nor where its frames and
+its backend come from.
 """
 
 import logging
@@ -14,6 +15,7 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError, MediaError, ServerAway
 from engine.events import AnalysisEnded, FrameLost, FrameRead
 from engine.video.reuse import Reuse
+from engine.video.side_by_side import side_by_side
 
 MAX_TRIES = 3  # for each frame, the first one included
 _log = logging.getLogger(__name__)
@@ -33,8 +35,9 @@ def analyse(
     With `reuse`, a frame that hardly differs from the last answered one gets that one's answer.
 
     Each `look` has a lease of its own, over as many frames as the backend's `batch_size` (the first one
-    over a single frame, since only a lease tells). A frame on which the model fails three times stands
-    as failed, with the reason; the next ones are asked as if nothing had been.
+    over a single frame, since only a lease tells). A backend that takes several requests at once is asked
+    about as many frames at once, each with a lease of its own. A frame on which the model fails three times
+    stands as failed, with the reason; the next ones are asked as if nothing had been.
 
     Raises:
         Cancelled: `cancel` was set. What was yielded stands.
@@ -44,12 +47,22 @@ def analyse(
     """
     model = _Asker(lease, task, cancel)
     read = lost = 0
+    with closing(_asked(model, iter(samples), cancel, reuse)) as events:
+        for event in events:
+            read, lost = (read, lost + 1) if isinstance(event, FrameLost) else (read + 1, lost)
+            yield event
+    yield AnalysisEnded(read, lost)
+
+
+def _asked(
+    model: "_Asker", samples: Iterator[Frame | FrameLost], cancel: CancelToken, reuse: Reuse | None
+) -> Generator[FrameRead | FrameLost, None, None]:
+    """In batches; side by side from when a lease has told that the backend takes several requests at once."""
     for batch in _batches(samples, lambda: model.batch_size, cancel):
         with closing(_events(model, batch, reuse)) as events:
-            for event in events:
-                read, lost = (read, lost + 1) if isinstance(event, FrameLost) else (read + 1, lost)
-                yield event
-    yield AnalysisEnded(read, lost)
+            yield from events
+        if model.parallel > 1:
+            yield from side_by_side(samples, model.ask_one, model.parallel, cancel, reuse)
 
 
 def _events(
@@ -105,7 +118,12 @@ class _Asker:
 
     def __init__(self, lease: Lease, task: FrameTask, cancel: CancelToken) -> None:
         self._lease, self._task, self._cancel = lease, task, cancel
-        self.batch_size = 1  # of the backend that was leased last
+        self.batch_size = self.parallel = 1  # of the backend that was leased last
+
+    def ask_one(self, frame: Frame, cancel: CancelToken) -> FrameRead:
+        """The answer for one frame, on any thread; `cancel` ends this question alone."""
+        (read,) = _Asker(self._lease, self._task, cancel).ask([frame])
+        return read
 
     def ask(self, frames: list[Frame]) -> Generator[FrameRead, None, None]:
         """One answer per frame, in order; `frames` is emptied on the way.
@@ -118,7 +136,7 @@ class _Asker:
             asked = frames[:1] if tries else list(frames)
             last = None
             with self._lease() as backend, closing(self._look(backend, asked)) as answers:
-                self.batch_size = backend.info.batch_size
+                self.batch_size, self.parallel = backend.info.batch_size, backend.info.parallel
                 for frame, answer, took in answers:
                     tries, seconds = tries + 1, seconds + took
                     if answer.state == "failed" and tries < MAX_TRIES:

@@ -18,6 +18,7 @@ _FOREIGN_OPTIONS = {  # options of other providers, and what to do instead
     "device": "Choose n_gpu_layers instead: 0 for the CPU.",
     "dtype": "A GGUF file has its number format in it: pick another file.",
     "quantization": "A GGUF file is quantised already: pick another file.",
+    "parallel": "It answers one at a time: leave it out.",
 }
 _ROOM_TO_WORK = 1.05  # of what will be resident: what is copied while loading, and the library itself
 

@@ -111,8 +111,8 @@ class OllamaProvider:
             vision=details.vision,
             context_length=chosen["num_ctx"],
             memory_bytes=0,
-            parallel=PARALLEL,
-            load_options=options.as_dict(),
+            parallel=options.parallel or PARALLEL,
+            load_options=options.of_answers(),
         )
         wire = OllamaWire(server, entry.name, chosen, thinks=details.thinks, limits=self._limits)
         return RemoteBackend(info, wire, self._patience)

@@ -111,8 +111,8 @@ class OpenAIProvider:
             vision=vision,
             context_length=context,
             memory_bytes=0,
-            parallel=PARALLEL,
-            load_options=options.as_dict(),
+            parallel=options.parallel or PARALLEL,
+            load_options=options.of_answers(),
         )
         return RemoteBackend(info, wire, self._patience)
 
@@ -167,13 +167,14 @@ def _late(address: Address) -> str:
 
 def _context(options: LoadOptions, listed: Listed) -> int:
     """How many tokens are sent at most. Raises: InvalidInput."""
-    for option, value in options.as_dict().items():
-        if option != "n_ctx":
+    for option in options.as_dict():
+        if option not in ("n_ctx", "parallel"):
             raise InvalidInput(
                 f"A server has no load option {option}: it is the server's own to choose. Leave it out."
             )
-        if listed.context_length and value > listed.context_length:
-            raise InvalidInput(
-                f"n_ctx {value:,} is more than the {listed.context_length:,} tokens that {listed.id} reads."
-            )
+    if listed.context_length and (options.n_ctx or 0) > listed.context_length:
+        raise InvalidInput(
+            f"n_ctx {options.n_ctx:,} is more than the {listed.context_length:,} tokens that {listed.id} "
+            "reads."
+        )
     return options.n_ctx or listed.context_length or USUAL_CONTEXT

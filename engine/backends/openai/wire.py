@@ -74,9 +74,17 @@ class OpenAIWire:
 
     def _said(self, client: "openai.OpenAI", request: dict[str, Any]) -> Iterator[Piece | End]:
         import openai
+        from openai.types.chat import ChatCompletionChunk
 
         try:
-            with client.chat.completions.create(**request, stream=True) as chunks:
+            # Not `chat.completions.create`, which looks through the request first: a quarter of the whole cost.
+            with client.post(
+                "/chat/completions",
+                body=request,
+                cast_to=ChatCompletionChunk,
+                stream=True,
+                stream_cls=openai.Stream[ChatCompletionChunk],
+            ) as chunks:
                 yield from self._items(chunks)
         except openai.APIError as error:
             if isinstance(error, openai.APIConnectionError):
@@ -103,11 +111,12 @@ class OpenAIWire:
             "messages": [_message(turn) for turn in ask.turns],
             "temperature": settings.temperature,
             "top_p": settings.top_p,
+            "stream": True,
             "stream_options": {"include_usage": True},
             ("max_completion_tokens" if self._strict else "max_tokens"): settings.max_new_tokens,
         }
         if not self._strict:
-            request["extra_body"] = {"top_k": settings.top_k}
+            request["top_k"] = settings.top_k
         if settings.seed >= 0:
             request["seed"] = settings.seed
         if ask.odds:

@@ -25,7 +25,7 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled, ModelError
 from engine.settings import GenerationSettings
 
-PARALLEL = 4  # requests at once: servers queue or batch what comes in, but one must not be flooded
+PARALLEL = 4  # requests at once, unless chosen: servers queue or batch what comes in, but must not be flooded
 _CHARACTERS_PER_TOKEN = 4.0  # of English prose in the usual vocabularies
 _TOKENS_PER_MESSAGE = 4  # role and ends of a turn
 _LEAST_TO_LEARN_FROM = 400  # characters: below, the template around the text weighs too much

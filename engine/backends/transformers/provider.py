@@ -22,7 +22,10 @@ from engine.errors import InvalidInput, ModelError
 from engine.settings import LoadOptions
 
 _NEEDED = ("torch", "transformers", "accelerate", "safetensors", "PIL")
-_FOREIGN_OPTIONS = {"n_gpu_layers": "device"}  # options of other providers, and what to choose instead
+_FOREIGN_OPTIONS = {  # options of other providers, and what to do instead
+    "n_gpu_layers": "Choose device instead.",
+    "parallel": "It answers one at a time: leave it out.",
+}
 _ROOM_TO_WORK = 1.1  # of the weights' size: cache, activations, and what is copied while loading
 
 
@@ -107,7 +110,7 @@ def _refuse_options(options: LoadOptions) -> None:
     """Raises: InvalidInput for what this provider cannot do, ModelError for what is not installed."""
     for name, instead in _FOREIGN_OPTIONS.items():
         if getattr(options, name) is not None:
-            raise InvalidInput(f"Transformers has no load option {name}. Choose {instead} instead.")
+            raise InvalidInput(f"Transformers has no load option {name}. {instead}")
     if options.quantization is not None and find_spec("bitsandbytes") is None:
         raise ModelError(
             f"Loading in {options.quantization} needs the package bitsandbytes. Run: pip install "

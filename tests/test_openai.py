@@ -12,6 +12,7 @@ from engine.backends.remote.keys import keep_key
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError, ServerAway
 from engine.settings import GenerationSettings, LoadOptions
+from engine.video.tags import Tag
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.colours import COLOURS
 from tests.fixtures.faulty_server import (
@@ -162,6 +163,53 @@ def test_an_answer_that_states_no_tag_is_unparsed_and_kept():
     assert answer.state == "unparsed"
     assert answer.tags == {"red": None, "blue": None}
     assert "lovely" in answer.raw
+
+
+@pytest.mark.parametrize(
+    ("way", "questions", "again"),
+    [
+        (ways.ignores_logprobs, 1, '{"red": true, "blue": "no"}'),
+        (works(logprobs=False, schema=False), 1, "red: yes\nblue: no"),
+        (works(), 2, "- **red**: yes\n- **blue**: no"),
+    ],
+    ids=["JSON of a given shape", "words", "log-probabilities"],
+)
+def test_what_was_not_understood_is_asked_once_more_and_no_tag_is_silently_absent(way, questions, again):
+    with backend_on(way) as (backend, server):
+        backend.warm_up(CancelToken())
+        server.behaviours = [*[ways.says("A picture, I think.")] * questions, ways.says(again)]
+        asked = len(server.chats())
+        answer = look(backend, tags=("red", "blue"))
+        assert len(server.chats()) == asked + questions + 1
+        assert (answer.state, answer.tags) == ("answered", {"red": 1, "blue": 0})
+        assert answer.facts == {"confidence": "stated"}
+        assert "I think" in answer.raw and again in answer.raw
+        server.behaviours = [ways.says("Who knows.")]
+        asked = len(server.chats())
+        answer = look(backend, tags=("red", "blue"))
+        assert (answer.state, answer.tags) == ("unparsed", {"red": None, "blue": None})
+        assert len(server.chats()) == asked + questions + 1, "once more, and not again and again"
+
+
+def test_only_the_tags_that_an_answer_left_out_are_asked_once_more():
+    with backend_on(ways.ignores_logprobs) as (backend, server):
+        backend.warm_up(CancelToken())
+        server.behaviours = [ways.says('{"red": true}'), ways.says('{"blue": false, "a cat": "perhaps"}')]
+        answer = look(backend, tags=("red", "blue", "a cat"))
+        schema = server.chats()[-1]["response_format"]["json_schema"]["schema"]
+    assert answer.state == "answered"
+    assert answer.tags == {"red": 1, "blue": 0, "a cat": None}
+    assert list(schema["properties"]) == ["blue", "a cat"]
+
+
+@pytest.mark.parametrize("way", [works(), ways.ignores_logprobs], ids=["a question a tag", "all at once"])
+def test_a_description_reaches_the_server_and_the_name_stays_the_key(way):
+    task = FrameTask(("red", "blue"), described=(Tag("red", "colour", "also dark red, or pink"),))
+    with backend_on(way) as (backend, server):
+        (answer,) = backend.look([frame("red")], task, CancelToken())
+        assert "also dark red, or pink" in str(server.chats())
+        assert list(answer.tags) == ["red", "blue"]
+        assert answer.tags["red"] > 0.9
 
 
 def test_a_frame_that_fails_leaves_the_others_answered():

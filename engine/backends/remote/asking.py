@@ -1,8 +1,8 @@
 """Asking a remote model about frames: a caption, and for every tag how sure it is.
 
 Servers differ in what they can: log-probabilities, JSON of a given shape, or neither. The best way is
-tried first, and the first one that works is kept to, so that the frames of a run are asked alike. Knows
-no protocol.
+tried first, and the first one that works is kept to, so that the frames of a run are asked alike. Tags of
+which an answer says nothing are asked once more, and unknown if they still are. Knows no protocol.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from engine.backends.remote.replies import probability_of_yes, said_yes, schema_
 from engine.backends.remote.talk import Ask, Piece, TokenOdds, Turn, Wire
 from engine.cancel import CancelToken
 from engine.errors import ModelError, ServerAway
-from engine.video.tags import question
+from engine.video.tags import described
 
 _TOKENS_OF_YES = 4  # a blank or a quotation mark may come first
 _TOKENS_OF_JSON, _TOKENS_OF_TAG = 32, 12  # beside the letters of the tag, of which a token has one or more
@@ -57,7 +57,7 @@ class Asker:
 
     def prove(self, picture: bytes, cancel: CancelToken) -> None:
         """Find out the way, on a picture of no consequence. Raises: ServerFault, Cancelled."""
-        self._tags(picture, ("grey",), cancel)
+        self._tags(picture, FrameTask(("grey",)), cancel)
 
     def answers(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
         """One answer per frame, in order. Raises: Cancelled, ServerAway."""
@@ -91,16 +91,31 @@ class Asker:
             caption = self.reply(ask, cancel).text
         if not task.tags:
             return FrameAnswer("answered", caption=caption)
-        tags = self._tags(picture, task.tags, cancel)
+        tags = self._once_more(self._tags(picture, task, cancel), picture, task, cancel)
         known = any(value is not None for value in tags.values.values())
         state: FrameState = "answered" if known else "unparsed"
         return FrameAnswer(state, tags.values, caption, tags.facts, raw=tags.raw)
 
-    def _tags(self, picture: bytes, tags: Sequence[str], cancel: CancelToken) -> _Tags:
+    def _once_more(self, found: _Tags, picture: bytes, task: FrameTask, cancel: CancelToken) -> _Tags:
+        """With what is still unknown asked again, all in one answer; whatever was said is kept."""
+        missing = [tag for tag, value in found.values.items() if value is None]
+        if not missing:
+            return found
+        schema = schema_of(missing) if self._way is Way.SCHEMA else None
+        text = self.reply(_all_at_once(picture, task, missing, schema), cancel).text
+        told = stated_tags(text, missing)
+        stated = [tag for tag, value in told.items() if value is not None]
+        facts = found.facts
+        if stated and not facts:
+            all_of_them = len(missing) == len(found.values)
+            facts = {"confidence": "stated"} if all_of_them else {"stated": ", ".join(stated)}
+        return _Tags({**found.values, **told}, f"{found.raw}\n\n{text}", facts)
+
+    def _tags(self, picture: bytes, task: FrameTask, cancel: CancelToken) -> _Tags:
         """Raises: ServerFault, of the lowest way while none has worked; Cancelled."""
         for way in Way if self._way is None else (self._way,):
             try:
-                found = self._by(way, picture, tags, cancel)
+                found = self._by(way, picture, task, cancel)
             except ServerFault as fault:
                 if not fault.understood or way in (self._way, Way.WORDS):
                     raise
@@ -110,19 +125,19 @@ class Asker:
                 return found
         raise AssertionError("the last way gives tags or raises")
 
-    def _by(self, way: Way, picture: bytes, tags: Sequence[str], cancel: CancelToken) -> _Tags | None:
+    def _by(self, way: Way, picture: bytes, task: FrameTask, cancel: CancelToken) -> _Tags | None:
         """None where the server gives no log-probabilities, while no way has worked yet."""
         if way is Way.ODDS:
-            return self._one_by_one(picture, tags, cancel)
-        schema = schema_of(tags) if way is Way.SCHEMA else None
-        text = self.reply(_all_at_once(picture, tags, schema), cancel).text
-        return _Tags(stated_tags(text, tags), text, {"confidence": "stated"})
+            return self._one_by_one(picture, task, cancel)
+        schema = schema_of(task.tags) if way is Way.SCHEMA else None
+        text = self.reply(_all_at_once(picture, task, task.tags, schema), cancel).text
+        return _Tags(stated_tags(text, task.tags), text, {"confidence": "stated"})
 
-    def _one_by_one(self, picture: bytes, tags: Sequence[str], cancel: CancelToken) -> _Tags | None:
+    def _one_by_one(self, picture: bytes, task: FrameTask, cancel: CancelToken) -> _Tags | None:
         values: dict[str, float | None] = {}
         said = []
-        for tag in tags:
-            ask = Ask.greedy(Turn("user", question(tag), (picture,)), _TOKENS_OF_YES)
+        for tag, question in zip(task.tags, task.questions, strict=True):
+            ask = Ask.greedy(Turn("user", question, (picture,)), _TOKENS_OF_YES)
             reply = self.reply(replace(ask, odds=True), cancel)
             if not reply.odds and self._way is None:
                 return None
@@ -132,11 +147,15 @@ class Asker:
         return _Tags(values, "\n".join(said))
 
 
-def _all_at_once(picture: bytes, tags: Sequence[str], schema: dict | None) -> Ask:
-    listed = "\n".join(f"- {tag}" for tag in tags)
+def _all_at_once(picture: bytes, task: FrameTask, tags: Sequence[str], schema: dict | None) -> Ask:
+    known = task.descriptions
+    listed = "\n".join(f"- {described(tag, known[tag])}" for tag in tags)
+    written = "exactly as written" + (
+        ", what stands in brackets left out" if any(map(known.get, tags)) else ""
+    )
     text = (
         "For each of these, is it in this picture? Several may be, or none. Answer with one JSON object "
-        f"that has each of them, exactly as written, as a key, and true or false as its value:\n{listed}"
+        f"that has each of them, {written}, as a key, and true or false as its value:\n{listed}"
     )
     room = _TOKENS_OF_JSON + sum(len(tag) + _TOKENS_OF_TAG for tag in tags)
     return replace(Ask.greedy(Turn("user", text, (picture,)), min(room, 32768)), schema=schema)

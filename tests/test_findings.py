@@ -1,0 +1,163 @@
+"""Spans of real jobs: settings and corrections that are kept, on the built-in provider and a real store."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from fixtures.videos import colour_video
+
+from engine.engine import Engine
+from engine.errors import InvalidInput
+from engine.events import ENDED
+from engine.video.request import AnalysisRequest
+from storage.records import FrameRecord
+from storage.store import Store
+
+WAIT = 60  # seconds after which a test gives up
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("videos") / "signal.mp4"
+    colour_video(path, ["red", "blue", "green"])
+    return path
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = opened(tmp_path)
+    yield engine
+    engine.close()
+
+
+def opened(tmp_path: Path) -> Engine:
+    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
+    engine.start()
+    return engine
+
+
+def analysed(
+    engine: Engine, video: Path, tags: str = "mostly red, mostly blue", interval: float = 0.5
+) -> str:
+    job_id = engine.submit_video(AnalysisRequest.of(video, tags, interval=interval)).job_id
+    pause = threading.Event()
+    for _ in range(WAIT * 100):
+        if engine.job(job_id).status in ENDED:
+            return job_id
+        pause.wait(0.01)
+    raise AssertionError("the job did not end")
+
+
+def times(view) -> list[tuple]:
+    return [(span.tag, span.start, span.end, "*" * span.corrected) for span in view.spans]
+
+
+RED, BLUE = ("mostly red", 0, 1, ""), ("mostly blue", 1, 2, "")
+
+
+def test_settings_are_kept_with_the_job_and_hold_for_results_and_exports(engine, video, tmp_path):
+    job_id = analysed(engine, video, "colourful, mostly red")
+    whole = engine.findings.spans(job_id)
+    assert times(whole)[0] == ("colourful", 0, 2, "")
+    assert whole.settings == {"threshold": 0.5, "max_gap": 0.0, "min_duration": 0.0, "tags": {}}
+    before = engine.findings.revision
+    shorter = engine.findings.set_settings(job_id, {"tags": {"colourful": {"threshold": 0.8}}})
+    assert times(shorter) == [("colourful", 0, 1, ""), RED]
+    assert engine.findings.revision > before
+    result = engine.job_result(job_id)
+    assert result.spans == shorter.spans
+    assert result.summary["tags"] == shorter.totals
+    assert '"start": 0.0' in engine.export_job(job_id, "json").read_text()
+    engine.close()
+    again = opened(tmp_path)
+    assert again.findings.spans(job_id) == shorter
+    again.close()
+
+
+def test_a_share_of_the_video_joins_and_drops(engine, video):
+    job_id = analysed(engine, video)
+    assert times(engine.findings.set_settings(job_id, {"min_duration": "34 %"})) == []
+    assert times(engine.findings.set_settings(job_id, {"min_duration": "33 %"})) == [RED, BLUE]
+
+
+def test_a_correction_survives_a_new_run_a_copy_of_the_file_and_a_restart(engine, video, tmp_path):
+    job_id = analysed(engine, video)
+    moved = engine.findings.correct(job_id, "mostly red", [0, 1], [0.25, 1.25])
+    shaped = ("mostly red", 0.25, 1.25, "*")
+    assert times(moved) == [shaped, BLUE]
+    assert (moved.corrections, moved.spans[0].hits) == (1, 1)
+    copy = tmp_path / "copy.mp4"
+    shutil.copy(video, copy)
+    newer = analysed(engine, copy, "mostly blue, mostly red", 0.25)
+    engine.findings.correct(newer, "mostly blue", None, [2.5, 3])  # reads what is in the copy
+    assert times(engine.findings.spans(newer)) == [BLUE, ("mostly blue", 2.5, 3, "*"), shaped]
+    assert times(engine.findings.spans(job_id))[0] == shaped
+    assert engine.job_result(job_id).spans == engine.findings.spans(job_id).spans
+    engine.delete_job(job_id)
+    engine.close()
+    again = opened(tmp_path)
+    assert shaped in times(again.findings.spans(newer))
+    again.close()
+
+
+def test_the_last_correction_is_undone_first(engine, video):
+    job_id = analysed(engine, video)
+    engine.findings.correct(job_id, "mostly red", [0, 1], None)
+    engine.findings.correct(job_id, "mostly blue", None, [2, 2.5])
+    assert times(engine.findings.undo(job_id)) == [BLUE]
+    assert times(engine.findings.undo(job_id)) == [RED, BLUE]
+    with pytest.raises(InvalidInput, match="there is nothing to undo"):
+        engine.findings.undo(job_id)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("boat", None, [0, 1]), "'boat' was not asked for. The tags are: mostly red, mostly blue"),
+        (("mostly red", None, None), "Say which span"),
+        (("mostly red", None, [1, 1]), "must come after the start"),
+        (("mostly red", None, [0, 3.5]), "new end must be from 0 to 3, not 3.5"),
+        (("mostly red", None, [0, "1"]), "new end must be a number"),
+        (("mostly red", None, [0]), "new must be a start and an end in seconds"),
+        (("mostly red", "0-1", None), "old must be a start and an end in seconds"),
+        (("mostly red", [0, 1.5], None), "There is no span of 'mostly red' from 0 s to 1.5 s"),
+    ],
+)
+def test_a_correction_that_is_off_is_refused_and_changes_nothing(engine, video, given, message):
+    job_id = analysed(engine, video)
+    with pytest.raises(InvalidInput, match=message):
+        engine.findings.correct(job_id, *given)
+    assert times(engine.findings.spans(job_id)) == [RED, BLUE]
+
+
+def test_a_correction_needs_the_file_once(engine, video, tmp_path):
+    here = tmp_path / "here.mp4"
+    shutil.copy(video, here)
+    job_id = analysed(engine, here)
+    engine.findings.correct(job_id, "mostly red", [0, 1], None)
+    here.unlink()
+    assert times(engine.findings.correct(job_id, "mostly blue", [1, 2], None)) == []
+
+
+def test_answers_that_come_later_or_in_between_are_seen(tmp_path, engine, video):
+    job_id = analysed(engine, video, interval=1)
+    store = engine._store
+    engine.findings.spans(job_id)
+    blank = {"mostly red": 0.0, "mostly blue": 0.0}
+    store.add_frame(FrameRecord(job_id, 9, 250_000, "answered", blank), 0.1)
+    assert times(engine.findings.spans(job_id))[0] == ("mostly red", 0, 0.25, "")
+    store.add_frame(FrameRecord(job_id, 10, 2_950_000, "failed"), 0.1)
+    assert engine.findings.spans(job_id).looked[-1].answered is False
+    assert store.drop_failed_tail(job_id) == 1
+    store.add_frame(FrameRecord(job_id, 10, 2_950_000, "answered", {"mostly red": 1.0}), 0.1)
+    view = engine.findings.spans(job_id)
+    assert [one.answered for one in view.looked] == [True]
+    assert times(view)[1] == ("mostly red", 2.95, 3, "")
+
+
+@pytest.mark.parametrize("verb", ["spans", "set_settings", "correct", "undo"])
+def test_an_unknown_job_is_named(engine, verb):
+    more = {"set_settings": ({},), "correct": ("dog", None, [0, 1])}.get(verb, ())
+    with pytest.raises(InvalidInput, match="There is no analysis 'nothing'"):
+        getattr(engine.findings, verb)("nothing", *more)

@@ -188,11 +188,25 @@ def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, cli
         (Asked("boat", interval=0), "interval must be"),
         (Asked("boat", start="5", end="2"), "must come after start"),
         (Asked("boat", end="soon"), "To must be a number"),
+        (Asked("boat", times="1, then"), "At these times must be a number"),
+        (Asked("boat", times="1", mode="shots"), "times says which frames are looked at"),
+        (Asked("boat", reuse="99"), "reuse"),
+        (Asked(prompt="What?", refine=True), "name at least one tag"),
     ],
 )
 def test_analyse_says_what_is_missing(house, engine, staged, asked, said):
     assert said in run(video.on_analyse_click(house, staged.as_json(), asked))[2]
     assert engine.known_jobs == {}
+
+
+def test_analyse_hands_over_how_frames_are_picked(house, engine, staged):
+    run(
+        video.on_analyse_click(house, staged.as_json(), Asked("boat", mode="shots", reuse="2,5", refine=True))
+    )
+    run(video.on_analyse_click(house, staged.as_json(), Asked("boat", mode=None, times="3; 1.5 2,")))
+    shots, listed = (given[1].sampling for given in engine.asked if given[0] == "submit_video")
+    assert (shots.mode, shots.reuse, shots.refine) == ("shots", 2.5, True)
+    assert (listed.mode, listed.times_us, listed.reuse) == ("times", (1_500_000, 2_000_000, 3_000_000), None)
 
 
 @pytest.mark.parametrize(
@@ -216,8 +230,8 @@ def test_the_plan_is_told_once_the_fields_are_complete(house, staged):
         (AnalysisPlan(60, 2.0, None, 0, at_least=True), "at least 60 frames; time unknown until it runs"),
         (
             AnalysisPlan(60, 2.0, 15.2, 1, reuse=2.0, extra_per_span=12),
-            "60 frames, those that change by 2 % or less without a question, and at most 12 more for each span, "
-            "about 15 s for the frames with this model (from 1 earlier run)",
+            "60 frames, those that change by 2 % or less without a question, and at most 12 more for each "
+            "span, about 15 s for the frames with this model (from 1 earlier run)",
         ),
         (
             AnalysisPlan(0, 2.0, None, 0),
@@ -263,12 +277,12 @@ def test_a_page_that_opens_finds_the_running_job(house, job):
     shown, chips, *fields = run(video.on_page_load(house, "", None))
     assert Staged.from_json(shown).job == job.job_id
     assert 'data-tag="moving"' in chips
-    assert len(fields) == 7
+    assert len(fields) == 11
 
 
 def test_a_page_that_opens_goes_back_to_what_it_looked_at(house, engine, job, clip):
     engine.change(job.job_id, status="completed")
-    kept = ["boat", "What?", 0.5, "", "", "", False]
+    kept = ["boat", "What?", 0.5, "", "", "", False, "shots", "", "2", True]
     shown, _, *fields = run(video.on_page_load(house, Staged(job=job.job_id).as_json(), kept))
     assert (Staged.from_json(shown).job, fields) == (job.job_id, kept)
     engine.delete_job(job.job_id)

@@ -54,6 +54,10 @@ class Asked:
     end: str = ""
     most: str = ""
     codes: bool = False
+    mode: str | None = "interval"
+    times: str = ""  # seconds, with commas or spaces between
+    reuse: str = ""  # per cent
+    refine: bool = False
 
     def request(self, opened: Opened) -> AnalysisRequest:
         """Raises: InvalidInput, naming the field."""
@@ -63,9 +67,13 @@ class Asked:
             "start": _number("From", self.start),
             "end": _number("To", self.end),
             "max_frames": _number("At most", self.most),
+            "reuse": _number("Same if changed below", self.reuse),
+            "times": _numbers("At these times", self.times),
         }
         options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        options["codes"] = bool(self.codes)
+        options |= {"codes": bool(self.codes), "refine": bool(self.refine)}
+        if self.mode and self.mode != "interval":
+            options["mode"] = self.mode
         return AnalysisRequest.of(
             opened.path,
             self.tags,
@@ -85,6 +93,12 @@ def _number(name: str, text: str) -> float | None:
         return float(text.strip().replace(",", "."))
     except ValueError:
         raise InvalidInput(f"{name} must be a number, or be left empty; not {text.strip()!r}.") from None
+
+
+def _numbers(name: str, text: str) -> list[float] | None:
+    """Numbers with commas, semicolons or spaces between; None for nothing. Raises: InvalidInput."""
+    found = [_number(name, part) for part in (text or "").replace(",", " ").replace(";", " ").split()]
+    return [number for number in found if number is not None] or None
 
 
 def stage_of_path(house: House, text: str) -> Staged:

@@ -5,7 +5,7 @@ arrive with what the page follows.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import gradio as gr
@@ -18,6 +18,7 @@ from ui.stage import Asked, Staged, restored, stage_of_job, stage_of_path, stage
 from ui.video_layout import VideoTab
 from ui.vocabulary import vocabulary_chips
 
+FIELDS = len(fields(Asked))
 KEEP_FIELDS = "(...fields) => [fields]"
 Shown = tuple[Any, Any, str]  # for the stage, for what the browser remembers, and what is said
 ACTS = {"pause": "pause_job", "resume": "resume_job", "cancel": "cancel_job"}
@@ -64,8 +65,9 @@ def _wire_choosing(tab: VideoTab, house: House) -> None:
     tab.sample.click(sample, None, shown, **QUIET)
     gr.on([tab.open_path.click, tab.path.submit], open_path, tab.path, shown, **QUIET)
     changes = [tab.stage.change, tab.interval.change, tab.tags.blur, tab.prompt.blur, tab.codes.change]
+    changes += [tab.mode.change, tab.refine.change]
     gr.on(
-        [*changes, tab.start.blur, tab.end.blur, tab.most.blur],
+        [*changes, tab.start.blur, tab.end.blur, tab.most.blur, tab.times.blur, tab.reuse.blur],
         plan,
         [tab.stage, *tab.asked],
         tab.plan,
@@ -99,7 +101,7 @@ def load_with(page: gr.Blocks, tab: VideoTab, house: House) -> None:
 
 async def on_page_load(house: House, remembered: Any, typed: Any) -> tuple[Any, ...]:
     """The stage as it was, or the job that is running; the fields as they were left."""
-    kept = typed if isinstance(typed, list) and len(typed) == 7 else [gr.skip()] * 7
+    kept = typed if isinstance(typed, list) and len(typed) == FIELDS else [gr.skip()] * FIELDS
     try:
         staged = await quick(restored, house, remembered)
         chips = vocabulary_chips(house)

@@ -10,6 +10,11 @@ from ui.widgets import ASSETS, own_html
 
 # It only keeps what lies in the browser readable after a restart; nothing secret is kept there.
 BROWSER_SECRET = "haven-browser-01"
+MODES = [
+    ("One every few seconds", "interval"),
+    ("Each shot, and every few seconds of it", "shots"),
+    ("Key frames only (quick)", "keyframes"),
+]
 RESULTS = (
     '<div data-part="summary"></div>'
     '<p class="some" data-some hidden>Some of the frames while they come this fast; all when it stops.</p>'
@@ -35,6 +40,10 @@ class VideoTab:
     end: gr.Textbox
     most: gr.Textbox
     codes: gr.Checkbox
+    mode: gr.Dropdown
+    times: gr.Textbox
+    reuse: gr.Textbox
+    refine: gr.Checkbox
     analyse: gr.Button
     export: gr.Button
     plan: gr.HTML
@@ -45,7 +54,8 @@ class VideoTab:
     @property
     def asked(self) -> list[Any]:
         """The fields that say what is asked, in the order of `Asked`."""
-        return [self.tags, self.prompt, self.interval, self.start, self.end, self.most, self.codes]
+        first = [self.tags, self.prompt, self.interval, self.start, self.end, self.most, self.codes]
+        return [*first, self.mode, self.times, self.reuse, self.refine]
 
 
 def build() -> VideoTab:
@@ -130,5 +140,11 @@ def _build_more() -> dict[str, Any]:
             start = gr.Textbox(label="From (s)", placeholder="start", min_width=90)
             end = gr.Textbox(label="To (s)", placeholder="end", min_width=90)
             most = gr.Textbox(label="At most (frames)", placeholder="no limit", min_width=110)
+        with gr.Row():
+            mode = gr.Dropdown(label="Which frames", choices=MODES, value="interval", min_width=150)
+            times = gr.Textbox(label="Or at these times (s)", placeholder="1.5, 12, 90", min_width=110)
+            reuse = gr.Textbox(label="Same if changed below (%)", placeholder="ask always", min_width=110)
+        refine = gr.Checkbox(label="Find the exact frame where each tag starts and ends", value=False)
         codes = gr.Checkbox(label="Read QR and bar codes (0.1 s more for each frame)", value=False)
-    return {"start": start, "end": end, "most": most, "codes": codes}
+    said = {"start": start, "end": end, "most": most, "codes": codes}
+    return {**said, "mode": mode, "times": times, "reuse": reuse, "refine": refine}

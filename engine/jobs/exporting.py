@@ -1,21 +1,20 @@
 """Jobs as files that other programs read: gathers what a format needs, and knows what lies beside videos."""
 
-import logging
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+from engine.cancel import CancelToken
 from engine.errors import InvalidInput, MediaError
 from engine.events import JobResult
 from engine.jobs.findings import Findings
 from engine.jobs.trouble import storage_said
+from engine.jobs.videos import check_unchanged
 from engine.video import exports
 from engine.video.exports import beside
 from engine.video.frames import probe
 from storage.records import JobRecord
 from storage.store import Store
-
-log = logging.getLogger(__name__)
 
 
 class Exports:
@@ -39,7 +38,7 @@ class Exports:
         OutOfSpace.
         """
         counts_frames = exports.known_format(format).counts_frames
-        material = self._material(job_id, counts_frames)
+        material = self._material(self._job(job_id), counts_frames)
         with storage_said():
             return exports.export(material, format, self._store.folder / "exports")
 
@@ -47,11 +46,15 @@ class Exports:
         """Put the `.AI.json` of a job beside its video; gives the file.
 
         A file that Haven did not write, or that somebody changed, is replaced only with `overwrite`.
-        Raises: InvalidInput, saying what is in the way; OutOfSpace.
+        Raises: FileInTheWay; InvalidInput for an unknown job, or for a video that has no place beside it;
+        MediaError when the video is not the one that was analysed any more; OutOfSpace.
         """
         if not isinstance(overwrite, bool):
             raise InvalidInput(f"overwrite must be true or false, not {overwrite!r:.80}.")
-        material = self._material(job_id, counts_frames=False)
+        job = self._job(job_id)
+        material = self._material(job, counts_frames=False)
+        beside.check_video(material)
+        check_unchanged(job, self._store, CancelToken())
         key = beside.key(beside.place_beside(material.video))
         with storage_said():
             place, written = beside.write_beside(material, self._store.setting(key, ""), overwrite)
@@ -62,13 +65,15 @@ class Exports:
         """The time spans in a `.AI.json`, of Haven or of another tagger. Raises: InvalidInput."""
         return exports.read_spans(file)
 
-    def _material(self, job_id: str, counts_frames: bool) -> exports.Material:
-        result = self._result(job_id)
-        job = self._store.job(result.job.job_id)
+    def _job(self, job_id: str) -> JobRecord:
+        job = self._store.job(job_id) if isinstance(job_id, str) else None
         if job is None:
-            raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
+            raise InvalidInput(f"There is no analysis {job_id!r:.80}; it may have been deleted.")
+        return job
+
+    def _material(self, job: JobRecord, counts_frames: bool) -> exports.Material:
         return exports.Material(
-            result=result,
+            result=self._result(job.id),
             video=Path(job.video_path),
             interval_us=int(job.sampling["step_us"]),
             uploaded=job.uploaded,

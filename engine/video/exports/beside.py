@@ -36,7 +36,7 @@ def write_beside(material: Material, written: str, overwrite: bool) -> tuple[Pat
     OSError for a full disk.
     """
     place = place_beside(material.video)
-    _check_video(material)
+    check_video(material)
     text = ai_json(material)
     try:
         if not overwrite and not _is_ours(place, written):
@@ -54,7 +54,8 @@ def write_beside(material: Material, written: str, overwrite: bool) -> tuple[Pat
     return place, hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_video(material: Material) -> None:
+def check_video(material: Material) -> None:
+    """Raises: InvalidInput when the video came through the browser, or is gone."""
     if material.uploaded:
         raise InvalidInput(
             f"{material.name} came through the browser, so Haven does not know where it lies. Export the "

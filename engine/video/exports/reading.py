@@ -130,7 +130,8 @@ def _tag_list(result: Mapping[str, Any]) -> ReadSpans:
     """The oldest form: what the models are is only a name at each tag."""
     metadata = _mapping(result.get("video_metadata", {}), "video_metadata")
     intervals = _old_intervals(metadata)
-    spans, names = [], []
+    spans: list[ReadSpan] = []
+    names = []
     for tag, value in _mapping(result["tags"], "tags").items():
         described = _mapping(value, f"tags.{tag}")
         name = _name(_needed(described, "ai_model_name", f"tags.{tag}."), f"tags.{tag}.ai_model_name")

@@ -147,6 +147,29 @@ def test_a_picture_is_read_once_for_all_tags(fresh):
     assert took == len(before) + PICTURE_TOKENS + shared + sum(len(tail) - shared for tail in tails)
 
 
+def test_two_hundred_tags_are_read_side_by_side_and_answered_as_each_alone(fresh):
+    tags = (*(f"thing number {number}" for number in range(200)), "red", "blue")
+    found = look(fresh, [frame("red")], FrameTask(tags))[0].tags
+    assert tuple(found) == tags
+    assert (found["red"] > 0.9, found["blue"] < 0.1) == (True, True)
+    for tag in (tags[0], tags[150], "red"):
+        fresh._sequences.hold(FRAMES, [], CancelToken())
+        assert look(fresh, [frame("red")], FrameTask((tag,)))[0].tags == pytest.approx(
+            {tag: found[tag]}, abs=1e-4
+        )
+
+
+def test_a_caption_and_the_tags_of_a_frame_come_from_one_reading_of_its_picture(fresh):
+    tags = ("red", "blue", "a dog")
+    before, _ = fresh._prompts.around_picture(question("red"))
+    tails = [
+        fresh._prompts.around_picture(text)[1] for text in (*map(question, tags), "What colour is this?")
+    ]
+    task = FrameTask(tags, "What colour is this?", max_new_tokens=1)
+    took = evaluated(fresh, lambda: look(fresh, [frame("red")], task))
+    assert took <= len(before) + PICTURE_TOKENS + sum(map(len, tails))
+
+
 def test_a_chat_between_two_frames_costs_the_frames_nothing(fresh):
     task = FrameTask(("red",), MANY, max_new_tokens=4)
     look(fresh, [frame("red")], task)

@@ -1,9 +1,9 @@
 """Looking at frames: a caption each, and for every tag the probability of yes.
 
 Each tag is a question of its own, answered by the model's logits. A picture is read once for all of them, and
-for the caption too where a frame is looked at alone, if the model is of a kind of which it is certain that this
-changes no answer. Else several questions, each with the picture, go through the model together. Knows no
-videos and no times.
+for the caption too where a frame is looked at alone, if the model is of a kind of which it is certain that
+this changes no answer. Else several questions, each with the picture, go through the model together. Knows
+no videos and no times.
 """
 
 import logging

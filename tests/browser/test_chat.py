@@ -6,7 +6,7 @@ import re
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -44,6 +44,21 @@ def ask(page: Page, text: str) -> None:
     expect(page.get_by_label("Message", exact=True)).to_have_value("")
 
 
+def send_before_the_upload_ends(page: Page, picture) -> tuple[Route, Locator]:
+    """In a new chat; gives the upload, which is held, and the box."""
+    held = []
+    page.route("**/gradio_api/upload*", lambda route: held.append(route))
+    page.get_by_role("button", name="New chat").first.click()
+    with page.expect_request("**/gradio_api/upload*"):
+        page.set_input_files("[data-pick]", str(picture))
+    box = page.get_by_label("Message", exact=True)
+    box.fill("What colour is this?")
+    box.press("Enter")
+    expect(page.get_by_role("button", name="Send")).to_be_disabled()
+    (upload,) = held
+    return upload, box
+
+
 def sessions(scripts) -> list[str]:
     return [session["title"] for session in scripts.predict(api_name="/sessions")]
 
@@ -66,6 +81,30 @@ def test_a_question_about_a_picture_is_answered_and_found_after_a_reload(chat, t
     reload(chat)
     expect(to_chat(chat).locator(".answer.done .written")).to_have_text("red")
     assert chat.get_by_role("tab", name="Chat").get_attribute("aria-selected") == "true"
+
+
+def test_enter_while_a_picture_is_still_taken_in_waits_for_it_and_then_sends(chat, tiny, red):
+    upload, box = send_before_the_upload_ends(chat, red)
+    expect(chat.locator("[data-said]")).to_contain_text("sent as soon as its pictures are taken in")
+    expect(chat.get_by_role("button", name="Send")).to_be_disabled()
+    expect(box).to_have_value("What colour is this?")
+    expect(chat.locator(".question")).to_have_count(0)
+    upload.continue_()
+    expect(chat.locator(".answer.done .written")).to_have_text("red")
+    expect(chat.locator(".question img")).to_have_count(1)
+    expect(box).to_have_value("")
+    expect(chat.locator("[data-said]")).to_be_hidden()
+
+
+def test_a_picture_that_cannot_be_taken_in_keeps_the_question_from_being_sent(chat, tiny, red):
+    upload, box = send_before_the_upload_ends(chat, red)
+    expect(chat.get_by_role("button", name="Send")).to_be_disabled()
+    upload.fulfill(json=[""])
+    expect(chat.locator("[data-said]")).to_contain_text("red.png could not be taken in")
+    expect(box).to_have_value("What colour is this?")
+    expect(chat.locator(".question")).to_have_count(0)
+    box.press("Enter")  # without it, now that this was said
+    expect(chat.locator(".answer.done")).to_have_count(1)
 
 
 def test_an_answer_is_followed_in_two_windows_stopped_and_retried(chat, tiny, open_page):

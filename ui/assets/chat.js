@@ -79,25 +79,33 @@
     soon();
   }
 
-  function onSubmit(event) {
+  async function onSubmit(event) {
     event.preventDefault();
     const text = box().value;
-    const images = haven.chatPictures.ready();
-    if (answering || root.dataset.sending === "yes" || images === null) return;
-    if (!text.trim() && !images.length) return box().focus();
-    if (editing && images.length) return say("A changed question keeps its own pictures. Leave out the new ones.", true);
-    root.dataset.sending = "yes";
-    find(".chat-send").disabled = true;
+    const where = shown;
+    const pictures = haven.chatPictures.count();
+    if (answering || root.dataset.sending === "yes") return;
+    if (!text.trim() && !pictures) return box().focus();
+    if (editing && pictures) return say("A changed question keeps its own pictures. Leave out the new ones.", true);
+    sending(true);
+    if (haven.chatPictures.waiting()) say("It is sent as soon as its pictures are taken in.");
+    const images = await haven.chatPictures.ready();
+    // One could not be taken in, which is said; or another chat is shown by now, for which it was not meant.
+    if (images === null || shown !== where) return sending(false);
     const act = editing ? "edit" : "send";
     ask(act, { text, images, message: editing }, (reply) => {
-      root.dataset.sending = "no";
-      find(".chat-send").disabled = false;
+      sending(false);
       if (reply.failed) return;
       if (box().value === text) write("");
       haven.chatPictures.clear();
       edit(0);
       toEnd();
     });
+  }
+
+  function sending(yes) {
+    root.dataset.sending = yes ? "yes" : "no";
+    find(".chat-send").disabled = yes;
   }
 
   function onKey(event) {

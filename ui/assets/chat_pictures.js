@@ -6,7 +6,7 @@
   let root = null;
   let say = null;
   let reason = ""; // why none can be added now
-  let pictures = []; // {file, path, item}; a path is there once the server has the file
+  let pictures = []; // {file, path, item, arrival}; a path is there once the server has the file
 
   haven.chatPictures = (element, tell) => {
     root = element;
@@ -33,11 +33,17 @@
     else root.querySelector("[data-pick]").click();
   };
 
-  // The paths to send, or null while one is still on its way.
-  haven.chatPictures.ready = () => {
-    if (pictures.every(({ path }) => path)) return pictures.map(({ path }) => path);
-    say("A picture is still being taken in.");
-    return null;
+  haven.chatPictures.count = () => pictures.length;
+
+  haven.chatPictures.waiting = () => pictures.some(({ path }) => !path);
+
+  // The paths to send, once all are there; null where one could not be taken in.
+  haven.chatPictures.ready = async () => {
+    while (haven.chatPictures.waiting()) {
+      const there = await Promise.all(pictures.map(({ arrival }) => arrival));
+      if (!there.every(Boolean)) return null;
+    }
+    return pictures.map(({ path }) => path);
   };
 
   haven.chatPictures.clear = () => [...pictures].forEach(remove);
@@ -71,21 +77,30 @@
     const fit = files.filter(({ type }) => kinds.test(type)).slice(0, most - pictures.length);
     if (reason) say(reason, true);
     else {
-      fit.forEach(take);
+      for (const file of fit) {
+        const picture = shown(file);
+        picture.arrival = arrive(picture);
+      }
       if (fit.length < files.length) say(`Pictures only, at most ${most} with a question.`, true);
     }
   }
 
-  async function take(file) {
+  function shown(file) {
     const item = document.createElement("li");
-    const picture = { file, path: "", item };
+    const picture = { file, path: "", item, arrival: null };
     item.append(preview(file), cross(picture));
     pictures.push(picture);
     root.querySelector("[data-pictures]").append(item);
-    picture.path = await haven.chatPictures.upload(file);
-    if (picture.path) return;
+    return picture;
+  }
+
+  // Whether the question can be sent as far as this picture goes: it is there, or was left out meanwhile.
+  async function arrive(picture) {
+    picture.path = await haven.chatPictures.upload(picture.file);
+    if (picture.path || !pictures.includes(picture)) return true;
     remove(picture);
-    say(`${file.name} could not be taken in.`, true);
+    say(`${picture.file.name} could not be taken in.`, true);
+    return false;
   }
 
   function preview(file) {

@@ -134,13 +134,13 @@ class LibraryStore:
             again = {"state": "new", "reason": "", "seen_at": now}
             file.update(**again).where(file.id.in_(back[at : at + 500])).execute()
 
-    def paths_after(self, folder_id: int, after_id: int, limit: int) -> list[tuple[int, str]]:
-        """Ids and paths of the next files by id, those that are gone left out: to go through all of them."""
+    def paths_after(self, folder_id: int, after: str, limit: int) -> list[tuple[int, str]]:
+        """Ids and paths of the next files by path, those that are gone left out: to go through all of them."""
         file = self._file
         query = (
             file.select(file.id, file.path)
-            .where(file.folder == folder_id, file.id > after_id, file.state != "gone")
-            .order_by(file.id)
+            .where(file.folder == folder_id, file.path > after, file.state != "gone")
+            .order_by(file.path)
             .limit(limit)
             .tuples()
         )

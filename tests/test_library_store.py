@@ -90,7 +90,7 @@ def test_a_file_that_has_changed_is_new_again_and_its_job_is_named(library, fold
 def test_a_file_that_is_back_is_looked_into_again(library, folder):
     library.take(folder, seen("a.mp4"), NOW)
     library.change_files([library.files()[0].id], state="gone")
-    assert library.paths_after(folder, 0, 10) == []
+    assert library.paths_after(folder, "", 10) == []
     library.take(folder, seen("a.mp4"), NOW + 1)
     assert library.files()[0].state == "new"
 

@@ -196,7 +196,7 @@ class Watcher:
 
     def _miss(self, folder: LibraryFolderRecord, root: Path, fits: Callable[[str], bool]) -> None:
         """Note which files are gone, and forget those that are not asked for any more."""
-        after = 0
+        after = ""
         while rows := self.store.library.paths_after(folder.id, after, BATCH):
             self._closing.raise_if_cancelled()
             strange = [i for i, path in rows if not scan.belongs(path, root, folder.recursive, fits)]
@@ -205,7 +205,7 @@ class Watcher:
                 self.store.library.delete_files(strange)
             if gone:
                 self.store.library.change_files(gone, state="gone", reason="")
-            after = rows[-1][0]
+            after = rows[-1][1]
 
     # what became of jobs
 

@@ -1,0 +1,51 @@
+"""How frames are picked, as a person says it on the page."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_page import analyse, choose, finished, followed_job
+
+pytestmark = pytest.mark.browser
+
+
+def test_shots_and_exact_ends_are_asked_for_on_the_page(page, short_video, scripts):
+    choose(page, short_video)
+    page.get_by_label("Tags to look for").fill("mostly red, mostly blue, mostly green")
+    page.get_by_role("button", name="More").click()
+    page.get_by_label("Which frames").click()
+    page.get_by_role("option", name="Each shot, and every few seconds of it").click()
+    page.get_by_label("Find the exact frame where each tag starts and ends").check()
+    page.get_by_label("Same if changed below (%)").fill("2")
+    page.get_by_label("Same if changed below (%)").blur()
+    expect(page.locator("#haven-plan")).to_contain_text(re.compile("at least .* more for each span"))
+
+    analyse(page, "mostly red, mostly blue, mostly green", interval="100")
+
+    finished(page)
+    result = scripts.predict(followed_job(page), api_name="/job_result")
+    states = {frame["time"]: frame["state"] for frame in result["frames"]}
+    assert {0, 1, 2, 3}.issubset(states)
+    assert [time for time in states if states[time] == "reused"] == [3.9]
+    assert [(span["tag"], span["start"], span["end"]) for span in result["spans"]] == [
+        ("mostly red", 0, 1),
+        ("mostly blue", 1, 2),
+        ("mostly green", 2, 3),
+    ]
+
+
+def test_narrowing_shows_the_frames_in_between_and_what_is_refused_says_why(page, short_video, scripts):
+    choose(page, short_video)
+    page.get_by_role("button", name="More").click()
+    page.get_by_label("Or at these times (s)").fill("0.5 and 2")
+    analyse(page, "mostly red")
+    expect(page.locator("#haven-video-said")).to_contain_text("At these times must be a number")
+    page.get_by_label("Or at these times (s)").fill("0.25, 3")
+    page.get_by_label("Find the exact frame where each tag starts and ends").check()
+    analyse(page, "mostly red")
+    finished(page)
+    result = scripts.predict(followed_job(page), api_name="/job_result")
+    assert [(span["start"], span["end"]) for span in result["spans"]] == [(0.2, 1)]
+    expect(page.locator("li[id^=frame-]")).to_have_count(len(result["frames"]))
+    assert len(result["frames"]) > 4

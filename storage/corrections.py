@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from storage.connections import Connections
+from storage.prepared import Prepared
 from storage.records import CorrectionRecord
 from storage.tables import Tables
 
@@ -23,13 +24,15 @@ class CorrectionStore:
         self._connections = connections
         self._settings = tables.span_settings
         self._correction = tables.span_correction
+        database, settings, correction = connections.database, tables.span_settings, tables.span_correction
+        mine = settings.select().where(settings.job == "")
+        about = correction.select().where(correction.video_sha256 == "").order_by(correction.id)
+        self._settings_of, self._corrections_of = Prepared(database, mine), Prepared(database, about)
 
     def settings(self, job_id: str) -> Mapping[str, Any]:
         """Plain JSON as it was set; empty where it never was."""
-        table = self._settings
-        query = table.select(table.settings).where(table.job == job_id).tuples()
-        found = self._connections.read(lambda: list(query))
-        return found[0][0] if found else {}
+        found = self._connections.read(lambda: self._settings_of.rows(job_id))
+        return found[0]["settings"] if found else {}
 
     def set_settings(self, job_id: str, settings: Mapping[str, Any], lowest: float) -> None:
         """Keep how a job's spans are made; `lowest` is the lowest threshold of any of its tags.
@@ -45,9 +48,8 @@ class CorrectionStore:
 
     def corrections(self, video_sha256: str) -> list[CorrectionRecord]:
         """In the order in which they were made."""
-        table = self._correction
-        query = table.select().where(table.video_sha256 == video_sha256).order_by(table.id)
-        return self._connections.read(lambda: [CorrectionRecord(**row) for row in query.dicts()])
+        found = self._connections.read(lambda: self._corrections_of.rows(video_sha256))
+        return [CorrectionRecord(**row) for row in found]
 
     def add_correction(self, correction: CorrectionRecord) -> int:
         """Keep one more; gives its id."""

@@ -39,9 +39,9 @@ class SearchStore:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def captions(self, words: Sequence[str], jobs: int, each: int) -> list[CaptionHit]:
+    def captions(self, words: Sequence[str], limit: int, each: int) -> list[CaptionHit]:
         """Captions that have all `words`, of the newest jobs; of a job the first `each` that differ."""
-        return self._connections.read(lambda: self._captions(_all_of(words), jobs, each))
+        return self._connections.read(lambda: self._captions(_all_of(words), limit, each))
 
     def tags(self, words: Sequence[str], threshold: float, limit: int) -> list[TagHit]:
         """Jobs in which a tag that has one of `words` reached the job's threshold, the newest first.
@@ -55,10 +55,10 @@ class SearchStore:
         """Let a tag be found in a job whatever the model said."""
         self._connections.write(lambda: note_tags(self._connections.database, job_id, {tag: peak}))
 
-    def _captions(self, match: str, jobs: int, each: int) -> list[CaptionHit]:
+    def _captions(self, match: str, limit: int, each: int) -> list[CaptionHit]:
         found: list[CaptionHit] = []
         below = _BEHIND_ALL
-        for _ in range(jobs):
+        while len(found) < limit:
             newest = self._rows(_NEWEST_CAPTION, match, below)
             if not newest:
                 break
@@ -68,7 +68,7 @@ class SearchStore:
             first = {text: (time_us, picture) for time_us, text, picture in reversed(rows)}
             hits = [CaptionHit(job_id, at, text, bool(picture)) for text, (at, picture) in first.items()]
             found += sorted(hits, key=lambda hit: hit.time_us)[:each]
-        return found
+        return found[:limit]
 
     def _rows(self, query: str, *values: object) -> list[tuple]:
         return self._connections.database.execute_sql(query, values).fetchall()

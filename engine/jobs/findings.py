@@ -14,7 +14,7 @@ from engine.errors import InvalidInput
 from engine.events import SpansView
 from engine.jobs.trouble import storage_said
 from engine.jobs.videos import sha256_of_job
-from engine.jobs.views import job_spans, seconds, spans_view
+from engine.jobs.views import job_spans, seconds, spans_view, tag_spans
 from engine.settings import number
 from engine.video.corrections import Correction, Stretch
 from engine.video.span_settings import SpanSettings
@@ -53,6 +53,11 @@ class Findings:
     def of(self, job: JobRecord, samples: Sequence[Sample]) -> list[Span]:
         """The spans of a job whose answers were read already."""
         return job_spans(job, samples, self.settings(job.id), self._corrections(job))
+
+    def of_tag(self, job: JobRecord, tag: str) -> list[Span]:
+        """The spans of one tag; read for this alone, so that jobs which are looked at stay at hand."""
+        samples = [Sample(*row) for row in self._store.corrections.answers(job.id)]
+        return tag_spans(job, tag, samples, self.settings(job.id), self._corrections(job))
 
     def settings(self, job_id: str) -> SpanSettings:
         """How the spans of a job are made."""
@@ -137,8 +142,9 @@ class Findings:
 
     def _known_content(self, job: JobRecord) -> str:
         """The hash of a job's video; empty where the file was not read to its end yet."""
-        known = self._store.video_hash(job.video_path, job.video_size, job.video_mtime_ns)
-        return job.video_sha256 or known or ""
+        if job.video_sha256:
+            return job.video_sha256
+        return self._store.video_hash(job.video_path, job.video_size, job.video_mtime_ns) or ""
 
     def _content(self, job: JobRecord) -> str:
         known = self._known_content(job)

@@ -6,17 +6,18 @@ Newest analyses first. Knows nothing of pages.
 import re
 
 from engine.errors import InvalidInput
-from engine.events import SearchHit, SpanView
+from engine.events import SearchHit
 from engine.jobs.findings import Findings
 from engine.jobs.views import seconds, thumbnail
 from engine.settings import whole
-from storage.records import JobRecord
+from engine.video.spans import Span
+from storage.records import CaptionHit, JobRecord
 from storage.store import Store
 
 MOST = 200  # places at once
 LONGEST = 200  # characters of a question
 EACH = 5  # places of one tag, or captions, in one video
-# Answers that are read for one search, about a tenth of a second; beyond that only the video is named.
+# Answers that are read for one search, about a tenth of a second; beyond that it ends with what there is.
 ANSWERS = 20_000
 THRESHOLD = 0.5  # of a job whose spans were never made otherwise
 _WORD = re.compile(r"\w+")
@@ -51,17 +52,9 @@ class Search:
         return (tags + captions)[:limit]
 
     def _captions(self, words: list[str], limit: int) -> list[SearchHit]:
-        hits: list[SearchHit] = []
-        jobs: dict[str, JobRecord | None] = {}
-        for found in self._store.search.captions(words, limit, EACH):
-            job = jobs.setdefault(found.job_id, self._store.job(found.job_id))
-            if job is not None:
-                at = seconds(found.time_us)
-                picture = thumbnail(found.job_id, found.time_us) if found.has_picture else ""
-                hits.append(
-                    SearchHit(job.id, job.video_name, "caption", found.caption, at, None, None, picture)
-                )
-        return hits[:limit]
+        found = self._store.search.captions(words, limit, EACH)
+        jobs = {job_id: self._store.job(job_id) for job_id in {one.job_id for one in found}}
+        return [_caption(job, one) for one in found if (job := jobs[one.job_id]) is not None]
 
     def _tags(self, words: list[str], limit: int) -> list[SearchHit]:
         hits: list[SearchHit] = []
@@ -73,10 +66,10 @@ class Search:
             left -= job.frames_done
             if left < 0 and hits:
                 break
-            spans = [span for span in self._findings.spans(job.id).spans if span.tag == found.tag][:EACH]
+            spans = self._findings.of_tag(job, found.tag)[:EACH]
             if spans:
                 seen.add((job.video_path, found.tag))
-            hits += [_hit(job, span) for span in spans]
+            hits += [_tag(job, span) for span in spans]
             if len(hits) >= limit:
                 break
         return hits[:limit]
@@ -92,6 +85,13 @@ def words_of(query: object) -> list[str]:
     return [word for word in words if word not in _AROUND] or words
 
 
-def _hit(job: JobRecord, span: SpanView) -> SearchHit:
-    picture = "" if span.corrected else thumbnail(job.id, round(span.start * 1e6))
-    return SearchHit(job.id, job.video_name, "tag", span.tag, span.start, span.end, span.confidence, picture)
+def _caption(job: JobRecord, found: CaptionHit) -> SearchHit:
+    picture = thumbnail(job.id, found.time_us) if found.has_picture else ""
+    at = seconds(found.time_us)
+    return SearchHit(job.id, job.video_name, "caption", found.caption, at, None, None, picture)
+
+
+def _tag(job: JobRecord, span: Span) -> SearchHit:
+    picture = "" if span.corrected else thumbnail(job.id, span.start_us)
+    start, end = seconds(span.start_us), seconds(span.end_us)
+    return SearchHit(job.id, job.video_name, "tag", span.tag, start, end, span.confidence, picture)

@@ -95,6 +95,7 @@ def job_result(
         "compute_seconds": round(job.compute_seconds, 3),
         "tags": _totals(job, found),
         "prompt": job.prompt,
+        "text": job.summary,
     }
     return JobResult(view, tuple(map(frame_view, frames)), tuple(map(_span_view, found)), summary)
 
@@ -111,15 +112,23 @@ def job_spans(
     corrections: Sequence[Correction] = (),
 ) -> list[spans.Span]:
     """The spans of every tag, within the range that was analysed, with what a person corrected."""
+    return [span for tag in job.tags for span in tag_spans(job, tag, samples, settings, corrections)]
+
+
+def tag_spans(
+    job: JobRecord,
+    tag: str,
+    samples: Sequence[spans.Sample],
+    settings: SpanSettings,
+    corrections: Sequence[Correction],
+) -> list[spans.Span]:
+    """Those of one tag."""
     end_us, step_us, cut_short = _range(job)
-    found: list[spans.Span] = []
-    for tag in job.tags:
-        rule = settings.rule(tag)
-        lengths = rule.max_gap.in_us(job.duration_us), rule.min_duration.in_us(job.duration_us)
-        own = spans.spans(samples, end_us, step_us, tag, rule.threshold, *lengths, cancelled=cut_short)
-        about = [correction for correction in corrections if correction.tag == tag]
-        found += corrected(own, about, samples, rule.threshold)
-    return found
+    rule = settings.rule(tag)
+    lengths = rule.max_gap.in_us(job.duration_us), rule.min_duration.in_us(job.duration_us)
+    own = spans.spans(samples, end_us, step_us, tag, rule.threshold, *lengths, cancelled=cut_short)
+    about = [correction for correction in corrections if correction.tag == tag]
+    return corrected(own, about, samples, rule.threshold)
 
 
 def spans_view(

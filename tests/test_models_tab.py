@@ -386,6 +386,6 @@ def test_what_goes_wrong_is_said(house, act, said):
 
 
 def test_the_bar_knows_a_model_that_has_arrived(house):
-    shown = run(models.on_arrival(house, "transformers", "tiny")).as_outputs()
+    shown = run(models.on_arrival(house, "transformers")).as_outputs()
     assert shown[2]["choices"] == ["tiny", "other"]
     assert "value" not in shown[2]

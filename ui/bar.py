@@ -1,6 +1,6 @@
 """The bar above all tabs: which model serves, loading another one, and its state in every open window."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from ui.widgets import ASSETS, own_html
 MARK = (ASSETS / "bar_mark.html").read_text(encoding="utf-8")
 LOOK = (ASSETS / "bar_look.html").read_text(encoding="utf-8")
 CHIP = '<div data-part="chip" class="chip-box" role="status" aria-label="Model state"></div>'
+
+NO_MODEL = gr.update(choices=[], value=None)
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,12 @@ def wire(bar: Bar, house: House) -> None:
     chosen = [bar.provider, bar.model]
     shown = [bar.question, bar.asks, bar.said]
 
-    async def provider_input(provider: str) -> Any:
-        return await on_provider_input(house, provider)
+    async def provider_input(provider: str) -> AsyncIterator[Any]:
+        yield NO_MODEL, ""  # at once: the name of another provider's model must not stay there
+        yield await on_provider_input(house, provider)
 
-    async def model_focus(provider: str, model: str) -> Any:
-        return await on_model_focus(house, provider, model)
+    async def model_focus(provider: str) -> Any:
+        return await on_model_focus(house, provider)
 
     async def load(provider: str, model: str) -> Any:
         return await on_load_click(house, provider, model)
@@ -87,8 +90,10 @@ def wire(bar: Bar, house: House) -> None:
     async def flip() -> Any:
         return await on_engine_flip(house)
 
-    bar.provider.input(provider_input, bar.provider, [bar.model, bar.said], **QUIET)
-    bar.model.focus(model_focus, chosen, bar.model, **QUIET)
+    # A second pick counts too, while the models of the first one are still on their way.
+    latest = {**QUIET, "trigger_mode": "always_last"}
+    bar.provider.input(provider_input, bar.provider, [bar.model, bar.said], **latest)
+    bar.model.focus(model_focus, bar.provider, bar.model, **QUIET)
     bar.load.click(load, chosen, shown, **QUIET)
     bar.stop_and_load.click(stop_and_load, chosen, shown, **QUIET)
     bar.wait.click(wait, chosen, shown, **QUIET)
@@ -135,14 +140,18 @@ async def on_provider_input(house: House, provider: str) -> tuple[Any, str]:
     return gr.update(choices=names, value=names[0] if names else None), notice(hint, "hint")
 
 
-async def on_model_focus(house: House, provider: str, model: str) -> Any:
-    """The list is about to be opened: read it again, since models come and go on the disk."""
+async def on_model_focus(house: House, provider: str) -> Any:
+    """The list is about to be opened: read it again, since models come and go on the disk.
+
+    What is chosen stays; it may be of another provider whose list has not given way yet, so it adds nothing.
+    """
+    serving = house.engine.status()
     try:
         names = [entry.name for entry in await slow(house.engine.models, provider)]
     except Exception as error:  # noqa: BLE001 - the list stays as it was; the reason is logged
         explain(error)
         return gr.skip()
-    return gr.update(choices=_with(model, names))
+    return gr.update(choices=_with(serving.model if serving.provider == provider else "", names))
 
 
 async def on_load_click(house: House, provider: str, model: str) -> tuple[Any, str, str]:

@@ -57,15 +57,15 @@ def build() -> ModelsTab:
 def wire(tab: ModelsTab, house: House, top: Bar) -> None:
     """Attach what can be done with a row."""
 
-    async def act(provider: str, model: str, event: gr.EventData) -> Any:
+    async def act(provider: str, event: gr.EventData) -> Any:
         if event.act == "servers":
             return (await on_servers_change(house)).as_outputs()
         if event.act == "arrived":
-            return (await on_arrival(house, provider, model)).as_outputs()
+            return (await on_arrival(house, provider)).as_outputs()
         return (await on_row_act(house, event.act, event.job)).as_outputs()
 
     outputs = [tab.said, top.provider, top.model, top.question, top.asks, top.said]
-    tab.lists.act(act, [top.provider, top.model], outputs, **EVERY_CLICK)
+    tab.lists.act(act, top.provider, outputs, **EVERY_CLICK)
 
 
 async def on_row_act(house: House, act: str, subject: str) -> Shown:
@@ -95,9 +95,9 @@ async def on_load(house: House, provider: str, model: str) -> Shown:
     return Shown("", gr.update(value=provider), chosen, question, asks, said)
 
 
-async def on_arrival(house: House, provider: str, model: str) -> Shown:
+async def on_arrival(house: House, provider: str) -> Shown:
     """A download is complete: the bar knows the new model."""
-    return Shown(model=await bar.on_model_focus(house, provider, model))
+    return Shown(model=await bar.on_model_focus(house, provider))
 
 
 async def on_servers_change(house: House) -> Shown:

@@ -103,6 +103,14 @@ def test_every_format_becomes_a_whole_file_and_nothing_else(tmp_path, nasty):
     assert names == sorted(f"lake_1_-01234567{known.extension}" for known in FORMATS.values())
 
 
+@pytest.mark.parametrize("name", ["", "...", "漢" * 200 + ".mp4", "🎬" * 200, "a/../../b\x00.mp4", "x" * 300])
+def test_any_name_of_a_video_gives_the_name_of_a_file(tmp_path, name):
+    made = replace(material(), result=JobResult(job_view((), video=name), (), ()))
+    place = export(made, "csv_frames", tmp_path)
+    assert place.parent == tmp_path
+    assert place.is_file()
+
+
 def test_a_format_that_is_not_known_is_refused_with_those_that_are(tmp_path):
     for format in ("docx", "", None, ["csv"]):
         with pytest.raises(InvalidInput, match=r"ai_json, json, csv"):

@@ -142,9 +142,16 @@ def test_a_folder_that_takes_no_files_is_named(video, made, monkeypatch):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr("engine.video.exports.writing.os.fsync", refused)
-    with pytest.raises(InvalidInput, match=r"may not write into .*films"):
+    with pytest.raises(InvalidInput, match=r"films.* cannot be written \(Read-only file system\)"):
         write_beside(made, "", False)
     assert list(video.parent.iterdir()) == [video]
+
+
+def test_a_name_that_leaves_no_room_for_more_is_said(video):
+    longest = video.rename(video.with_name("x" * 250))
+    with pytest.raises(InvalidInput, match="File name too long"):
+        write_beside(material(video=longest), "", False)
+    assert list(video.parent.iterdir()) == [longest]
 
 
 def test_a_full_disk_leaves_what_was_there(video, made, monkeypatch):

@@ -25,7 +25,7 @@ __all__ = [
     "write_beside",
 ]
 
-LONGEST_NAME = 80  # characters of the video's name
+LONGEST_NAME = 120  # bytes of the video's name
 
 
 def known_format(format: str) -> Format:
@@ -45,7 +45,7 @@ def export(material: Material, format: str, folder: Path) -> Path:
     made = known_format(format)
     text = made.write(material)
     job = material.result.job
-    stem = re.sub(r"[^\w.-]+", "_", Path(job.video).stem)[:LONGEST_NAME]
+    stem = re.sub(r"[^\w.-]+", "_", Path(job.video).stem).encode()[:LONGEST_NAME].decode("utf-8", "ignore")
     place = folder / f"{stem}-{job.job_id[:8]}{made.extension}"
     folder.mkdir(mode=0o700, exist_ok=True)
     write_whole(place, text)

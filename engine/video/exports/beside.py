@@ -15,7 +15,7 @@ from engine.video.exports.material import Material
 from engine.video.exports.writing import write_new, write_whole
 
 SUFFIX = ".AI.json"
-_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def place_beside(video: Path) -> Path:
@@ -32,7 +32,7 @@ def write_beside(material: Material, written: str, overwrite: bool) -> tuple[Pat
     """Write the file; `written` is the hash of what Haven wrote there last, empty if it never did.
 
     Gives the place and the hash of what stands there now. Raises: FileInTheWay for somebody else's file;
-    InvalidInput when the video came through the browser or is gone, or when the folder takes no files;
+    InvalidInput when the video came through the browser or is gone, or when no file can be written there;
     OSError for a full disk.
     """
     place = place_beside(material.video)
@@ -46,10 +46,10 @@ def write_beside(material: Material, written: str, overwrite: bool) -> tuple[Pat
     except (FileExistsError, IsADirectoryError):
         raise _in_the_way(place) from None
     except OSError as error:
-        if error.errno not in _NOT_ALLOWED:
+        if error.errno in _FULL:
             raise
         raise InvalidInput(
-            f"Haven may not write into {place.parent}. Change its permissions, or export the file instead."
+            f"{place} cannot be written ({error.strerror}). Export the file instead, and put it elsewhere."
         ) from error
     return place, hashlib.sha256(text.encode()).hexdigest()
 

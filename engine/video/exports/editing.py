@@ -11,6 +11,7 @@ from engine.video.exports.material import Material, Stretch, one_line
 from engine.video.exports.timecode import Counting, counting
 
 MOST_EVENTS = 999  # an edit decision list has three digits for their numbers
+LONGEST_TITLE = 70  # characters
 DAY_SECONDS = 86_400  # where a timecode starts again from zero
 COLOURS = ("GREEN", "BLUE", "YELLOW", "RED", "CYAN", "MAGENTA", "ORANGE", "PURPLE")
 
@@ -26,7 +27,10 @@ def edl(material: Material) -> str:
             f"An EDL has room for {MOST_EVENTS} events, and this analysis has {len(stretches):,} spans. "
             "Allow longer gaps, or choose another format."
         )
-    lines = [f"TITLE: {material.name}", f"FCM: {'DROP FRAME' if counted.drop else 'NON-DROP FRAME'}"]
+    lines = [
+        f"TITLE: {material.name[:LONGEST_TITLE]}",
+        f"FCM: {'DROP FRAME' if counted.drop else 'NON-DROP FRAME'}",
+    ]
     recorded = 0
     for number, stretch in enumerate(stretches, start=1):
         start, length = _frames(stretch, counted)

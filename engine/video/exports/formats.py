@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 from engine.video.exports.ai_json import ai_json
 from engine.video.exports.chapters import ffmetadata, youtube
@@ -25,8 +26,16 @@ class Format:
 
 
 def everything(material: Material) -> str:
-    """All that is known of a job, as scripts get it."""
-    return json.dumps(asdict(material.result), indent=1)
+    """All that is known of a job, as scripts get it; a frame and a span a line."""
+    parts = (f"{json.dumps(name)}: {_plain(part)}" for name, part in vars(material.result).items())
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _plain(part: Any) -> str:
+    # Indented, or copied to dicts first, a long analysis would take a minute.
+    if isinstance(part, tuple):
+        return "[\n" + ",\n".join(json.dumps(one, default=vars) for one in part) + "\n]"
+    return json.dumps(part, default=vars)
 
 
 FORMATS = {

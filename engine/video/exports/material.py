@@ -102,10 +102,13 @@ def microseconds(seconds: float) -> int:
 
 
 def rounded(time_us: int, unit: Fraction | int) -> int:
-    """A time in whole units of which there are `unit` in a second, rounded once, halves away from zero."""
-    return int(Fraction(time_us, 1_000_000) * unit + Fraction(1, 2))
+    """A time in whole units of which there are `unit` in a second, rounded once, halves upwards."""
+    whole, part = unit.numerator, unit.denominator  # in integers: a long video has many times
+    return (2 * time_us * whole + 1_000_000 * part) // (2_000_000 * part)
 
 
 def one_line(text: str) -> str:
     """A text without line breaks and control characters, its spaces single."""
-    return " ".join("".join(" " if unicodedata.category(c) in _NOT_TEXT else c for c in text).split())
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(c) in _NOT_TEXT else c for c in text)
+    return " ".join(text.split())

@@ -188,7 +188,7 @@ def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, cli
         (Asked("boat", interval=0), "interval must be"),
         (Asked("boat", start="5", end="2"), "must come after start"),
         (Asked("boat", end="soon"), "To must be a number"),
-        (Asked("boat", times="1, then"), "At these times must be a number"),
+        (Asked("boat", times="1, then"), "At times must be a number"),
         (Asked("boat", times="1", mode="shots"), "times says which frames are looked at"),
         (Asked("boat", reuse="99"), "reuse"),
         (Asked(prompt="What?", refine=True), "name at least one tag"),

@@ -202,6 +202,9 @@ def test_the_plan_says_what_a_span_may_cost_more(made, tmp_path):
         assert (plan.frames, plan.extra_per_span, plan.at_least, plan.reuse) == (SAMPLES, 0, True, 3.0)
         plan = engine.plan(AnalysisRequest.of(made.clip.path, "dark", options={"mode": "keyframes"}))
         assert plan.frames == 5
+        listed = {"times": [0, 1, 9], "refine": True}
+        plan = engine.plan(AnalysisRequest.of(made.clip.path, "dark", options=listed))
+        assert (plan.frames, plan.extra_per_span) == (3, 16), "8 s of 24 pictures each"
     finally:
         engine.close()
 

@@ -67,8 +67,8 @@ class Asked:
             "start": _number("From", self.start),
             "end": _number("To", self.end),
             "max_frames": _number("At most", self.most),
-            "reuse": _number("Same if changed below", self.reuse),
-            "times": _numbers("At these times", self.times),
+            "reuse": _number("Reuse up to", self.reuse),
+            "times": _numbers("At times", self.times),
         }
         options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         options |= {"codes": bool(self.codes), "refine": bool(self.refine)}

@@ -11,9 +11,9 @@ from ui.widgets import ASSETS, own_html
 # It only keeps what lies in the browser readable after a restart; nothing secret is kept there.
 BROWSER_SECRET = "haven-browser-01"
 MODES = [
-    ("One every few seconds", "interval"),
-    ("Each shot, and every few seconds of it", "shots"),
-    ("Key frames only (quick)", "keyframes"),
+    ("Every few seconds", "interval"),
+    ("Each shot, and between", "shots"),
+    ("Key frames only", "keyframes"),
 ]
 RESULTS = (
     '<div data-part="summary"></div>'
@@ -141,9 +141,9 @@ def _build_more() -> dict[str, Any]:
             end = gr.Textbox(label="To (s)", placeholder="end", min_width=90)
             most = gr.Textbox(label="At most (frames)", placeholder="no limit", min_width=110)
         with gr.Row():
-            mode = gr.Dropdown(label="Which frames", choices=MODES, value="interval", min_width=150)
-            times = gr.Textbox(label="Or at these times (s)", placeholder="1.5, 12, 90", min_width=110)
-            reuse = gr.Textbox(label="Same if changed below (%)", placeholder="ask always", min_width=110)
+            mode = gr.Dropdown(label="Which frames", choices=MODES, value="interval", scale=2, min_width=170)
+            times = gr.Textbox(label="Or at times (s)", placeholder="1.5, 12, 90", min_width=100)
+            reuse = gr.Textbox(label="Reuse up to (%)", placeholder="never", min_width=90)
         refine = gr.Checkbox(label="Find the exact frame where each tag starts and ends", value=False)
         codes = gr.Checkbox(label="Read QR and bar codes (0.1 s more for each frame)", value=False)
     said = {"start": start, "end": end, "most": most, "codes": codes}

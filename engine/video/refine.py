@@ -8,14 +8,16 @@ needed is the answers that are kept, so that a run that was killed goes on where
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 from engine.backends.base import Frame
 from engine.cancel import CancelToken
 from engine.events import FrameLost
 from engine.settings import Sampling
-from engine.video.frames import Measured, effective_interval, sample
+from engine.video.frames import MICROSECONDS, Measured, effective_interval, sample
 from engine.video.spans import HIT_STATES, Sample
 
 THRESHOLD = 0.5  # from which a tag holds
@@ -57,12 +59,12 @@ def disagreements(before: Sample, after: Sample, tags: Sequence[str]) -> int:
 def questions_per_edge(info: Measured, sampling: Sampling) -> int:
     """How many questions it takes at most to narrow a start or an end: log2(interval x rate), rounded up.
 
-    Known before anything is asked, at a constant rate and an even interval; 0 where the rate is unknown.
+    Known before anything is asked, at a constant rate; 0 where the rate is unknown.
     """
     if info.rate is None:
         return 0
-    between = -(-effective_interval(info, sampling) * info.rate // 1) - 1
-    return max(0, int(between)).bit_length()
+    between = ceil(_widest_gap(info, sampling) * info.rate) - 1
+    return max(0, between).bit_length()
 
 
 class Refinement:
@@ -151,6 +153,16 @@ def pictures_between(path: str | Path, wanted: Sequence[Gap], cancel: CancelToke
                 if (place := reader.worth_a_jump(limit)) is not None:
                     reader.jump(place, limit)
     return [sorted(times) for times in found]
+
+
+def _widest_gap(info: Measured, sampling: Sampling) -> Fraction:
+    """Seconds between two samples, at the most; of key pictures that is all that is known."""
+    if sampling.mode == "times":
+        steps = (after - before for before, after in pairwise(sampling.times_us))
+        return Fraction(max(steps, default=0), MICROSECONDS)
+    if sampling.mode == "keyframes":
+        return Fraction(info.duration_us, MICROSECONDS)
+    return effective_interval(info, sampling)
 
 
 def _holds(answered: Sample, tag: str) -> bool | None:

@@ -186,8 +186,12 @@ def _named(times: Sequence[object]) -> Sequence[tuple[str, object]]:
 
 
 def _record(sha256: str, correction: Correction) -> CorrectionRecord:
-    old, new = correction.old or (None, None), correction.new or (None, None)
-    return CorrectionRecord(sha256, correction.tag, *old, *new, made_at=time.time())
+    (old_start, old_end), (new_start, new_end) = (
+        stretch or (None, None) for stretch in (correction.old, correction.new)
+    )
+    return CorrectionRecord(
+        sha256, correction.tag, old_start, old_end, new_start, new_end, made_at=time.time()
+    )
 
 
 def _correction(record: CorrectionRecord) -> Correction:

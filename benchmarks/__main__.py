@@ -18,6 +18,7 @@ NAMES = (
     "memory",
     "llamacpp",
     "tagging",
+    "search",
     "switching",
     "whole_switch",
 )

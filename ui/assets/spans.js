@@ -85,7 +85,7 @@
     if (!view) return;
     if (event.target.matches("[data-scope]")) fill();
     else if (event.target.dataset.unit) wish(event.target.dataset.unit);
-    else if (event.target.dataset.rule === "threshold") haven.redrawCards();
+    else if (event.target.dataset.rule) haven.redrawCards();
   }
 
   function wish(name) {
@@ -128,7 +128,6 @@
     if (asked !== job) return false;
     trouble(said.trouble || said.detail || "");
     if (said.rows) haven.timeline.show(said);
-    haven.soon();
     return Boolean(said.rows);
   }
 
@@ -177,6 +176,7 @@
     const exact = wanted && correcting ? wanted.map((text, at) => (text === written(correcting[at]) ? correcting[at] : text)) : wanted;
     const done = await post("correct", { tag: find("[data-of]").value, old: correcting, new: exact });
     if (done) find("form").hidden = true;
+    haven.soon();
   }
 
   // 62.5 as 1:02.50, as the table has it.

@@ -67,7 +67,7 @@ class Looker:
     ) -> list[str | ModelError]:
         """A text for each frame, or why there is none; a frame that fails does not take the others along."""
         try:
-            return self._written(frames, task, cancel, beginning)
+            return [*self._written(frames, task, cancel, beginning)]
         except HavenError:
             raise
         except Exception as error:  # whatever the code of a model raises at what it was given
@@ -125,12 +125,13 @@ class Looker:
         """What goes together hangs on nothing but this frame and its questions, so that the answers are the
         same to the last bit whenever they are asked."""
         endings = self._endings(questions, cancel) if self._branches else []
+        own: Sequence[Sequence[int]] = endings
         if beginning is None or not beginning.length:
             beginning = self._read(picture, questions, endings, cancel) if len(endings) > 1 else None
-            endings = _without_shared(endings)
-        if beginning is None or not endings:
+            own = _without_shared(endings)
+        if beginning is None or not own:
             return self._in_turn(picture, questions, cancel)
-        passes = beginning.logits_behind(endings, self._tokens_at_once, cancel)
+        passes = beginning.logits_behind(own, self._tokens_at_once, cancel)
         return [yes for logits in passes for yes in self._yes_no.probabilities(logits)]
 
     def _read(
@@ -151,12 +152,13 @@ class Looker:
 
     def _endings(self, questions: Sequence[str], cancel: CancelToken) -> list[tuple[int, ...]]:
         """What stands behind the picture in each prompt; none where the prompts differ before it too."""
-        around = []
+        befores, endings = set(), []
         for text in questions:
             cancel.raise_if_cancelled()
-            around.append(self._prompts.around_picture(text))
-        found = [each for each in around if each is not None and each[0] == around[0][0] and each[1]]
-        return [behind for _, behind in found] if len(found) == len(questions) else []
+            before, behind = self._prompts.around_picture(text) or ((), ())
+            befores.add(before)
+            endings.append(behind)
+        return endings if len(befores) == 1 and all(endings) else []
 
     def _in_turn(self, picture: Picture, questions: Sequence[str], cancel: CancelToken) -> list[float]:
         """Each with a prompt of its own, the picture in it.

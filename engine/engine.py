@@ -47,6 +47,7 @@ from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
 from engine.video.frames import VideoInfo, effective_interval, planned_count, probe
+from engine.video.previews import Previews
 from engine.video.refine import questions_per_edge
 from engine.video.request import AnalysisRequest
 from storage.errors import StorageError
@@ -73,6 +74,7 @@ class Engine:
         self.chats = Chats(store, self._slot, self.generation)
         self.downloads = Downloads(models_dir)
         self.servers = NamedServers(store.setting, self._keep)
+        self.previews = Previews(store.folder / "previews")
         self.library = Library(store, self._jobs, self._for_library())
         self.findings = Findings(store)
         self.search = Search(store, self.findings)
@@ -100,6 +102,7 @@ class Engine:
             run.cancel.cancel("Haven is closing")
         self.downloads.close()
         self.library.close()
+        self.previews.close()
         self.findings.close()
         self.chats.close()
         self.servers.close()

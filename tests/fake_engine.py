@@ -26,6 +26,7 @@ from engine.events import (
 from engine.servers import NamedServers
 from engine.settings import GenerationSettings
 from engine.video.frames import VideoInfo
+from engine.video.previews import Previews
 from engine.video.request import AnalysisRequest
 
 FRAMES = 12  # of every video
@@ -58,6 +59,7 @@ class FakeEngine:
         self.answers: dict[str, list[FrameView]] = {}
         self.shelf = folder / "models"
         self.downloads = FakeDownloads(self._note)
+        self.previews = Previews(folder / "previews")
         self.exports = FakeExports(self._note, self.video_path)
         self.findings = FakeFindings(lambda job_id: (self.job(job_id), self.answers[job_id]))
         self.search = FakeSearch()
@@ -273,6 +275,7 @@ class FakeEngine:
 
     def close(self) -> None:
         self._note("close")
+        self.previews.close()
 
     def _note(self, verb: str, *given: Any) -> None:
         self.asked.append((verb, *given))

@@ -607,7 +607,7 @@ def test_pictures_and_uploads_are_counted_and_cleared(engine, clips, films, tmp_
     assert engine.library.clear_disk("uploads").uploads == 0
     assert engine.library.disk() == engine.library.disk(), "it is not counted at every question"
     assert len(engine.frames(file.job.job_id)) == 3
-    with pytest.raises(InvalidInput, match="thumbnails or uploads"):
+    with pytest.raises(InvalidInput, match="thumbnails or uploads or previews"):
         engine.library.clear_disk("answers")
 
 

@@ -165,9 +165,9 @@ def test_a_library_that_is_held_says_so_and_can_go_on():
 
 def test_the_disk_is_shown_and_can_be_cleared_where_there_is_something():
     assert "Counting" in library_cards.disk(None)
-    drawn = library_cards.disk(DiskUse(5_000_000, 0, 79_000_000_000))
+    drawn = library_cards.disk(DiskUse(5_000_000, 0, 0, 79_000_000_000))
     assert "5 MB" in drawn and "79.0 GB are free" in drawn
-    assert drawn.count("Really clear?") == 1 and drawn.count("disabled") == 1
+    assert drawn.count("Really clear?") == 1 and drawn.count("disabled") == 2
 
 
 # What is done

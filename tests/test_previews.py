@@ -6,6 +6,9 @@ from fractions import Fraction
 
 import av
 import pytest
+from fake_engine import FakeEngine
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from fixtures.videos import audio_only, constant, frame_number, half, numbered_video, turned, variable
 from fixtures.videos import changed as changed_file
 
@@ -13,6 +16,9 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.video.frames import probe
 from engine.video.previews import Previews, make_preview
+from ui.house import House
+from ui.media import Opened
+from ui.previews import preview_routes
 
 WAIT = 60
 TICK = Fraction(1, 1000)  # as fine as the encoder of MPEG-4 part 2 takes it
@@ -145,3 +151,26 @@ def test_closing_stops_what_is_being_made(tmp_path):
     previews.begin(type(clip.path)(other))
     previews.close()
     assert list((tmp_path / "previews").glob("*")) == []
+
+
+def test_a_page_has_a_copy_made_follows_it_and_plays_it(tmp_path):
+    clip = numbered_video(tmp_path / "a.avi", constant(20, 10), codec="mpeg4", clock=TICK)
+    engine = FakeEngine(tmp_path / "data")
+    house = House(engine, tmp_path)
+    token = house.opened.add(Opened(clip.path, "a.avi"))
+    app = FastAPI()
+    app.include_router(preview_routes(house))
+    asked = TestClient(app)
+    address = f"/media/opened/{token}/preview"
+    assert asked.get(address).json() == {"state": "none", "progress": 0.0, "message": ""}
+    assert asked.get(f"{address}.mp4").status_code == 404
+    assert asked.post(address).json()["state"] in ("waiting", "making", "ready")
+    until(lambda: engine.previews.view(clip.path), "ready")
+    part = asked.get(f"{address}.mp4", headers={"range": "bytes=0-99"})
+    assert (part.status_code, part.headers["content-type"], len(part.content)) == (206, "video/mp4", 100)
+    assert asked.delete(address).json()["state"] == "ready"
+    assert asked.get("/media/opened/unknown/preview").status_code == 404
+    assert asked.post("/media/job/unknown/preview").status_code == 404
+    clip.path.unlink()
+    assert asked.post(address).status_code == 404
+    engine.close()

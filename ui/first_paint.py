@@ -24,6 +24,7 @@ TOP = b"""
 <link rel="stylesheet" href="haven/assets/exports.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
+<script src="haven/assets/preview.js"></script>
 <script src="haven/assets/timeline.js"></script>
 <script src="haven/assets/spans.js"></script>
 <script src="haven/assets/found.js"></script>

@@ -105,12 +105,12 @@ def _disk(house: House) -> list[Callable[..., Any]]:
 
     @spoken
     async def disk_use() -> dict:
-        """Bytes that small pictures and uploads take, and that are free: `{thumbnails, uploads, free}`."""
+        """Bytes that are taken and free: `{thumbnails, uploads, previews, free}`."""
         return plain(await slow(engine.library.disk_now))
 
     @spoken
     async def clear_disk(kind: str) -> dict:
-        """Remove `thumbnails` or `uploads` that no analysis under way needs; gives what `disk_use` gives."""
+        """Remove `thumbnails`, `uploads` or `previews` that no analysis under way needs; gives the rest."""
         return plain(await slow(engine.library.clear_disk, kind))
 
     return [disk_use, clear_disk]

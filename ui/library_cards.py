@@ -65,6 +65,7 @@ def disk(use: DiskUse | None) -> str:
     rows = (
         ("thumbnails", "Small pictures of frames", use.thumbnails),
         ("uploads", "Videos that were dropped on the page", use.uploads),
+        ("previews", "Copies for the browser", use.previews),
     )
     drawn = "".join(_disk_row(*row) for row in rows)
     return (

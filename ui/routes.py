@@ -18,6 +18,7 @@ from ui.exports import export_routes
 from ui.house import House
 from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
+from ui.previews import preview_routes
 from ui.prompts import prompt_routes
 from ui.servers_api import server_routes
 from ui.spans_routes import spans_routes
@@ -48,6 +49,7 @@ def own_routes(house: House) -> APIRouter:
     router.include_router(prompt_routes(house))
     router.include_router(export_routes(house))
     router.include_router(server_routes(house))
+    router.include_router(preview_routes(house))
 
     @router.get("/haven")
     async def identity() -> dict[str, str]:

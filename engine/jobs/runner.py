@@ -172,11 +172,12 @@ class JobRunner:
 
     # what people see of jobs
 
-    def view(self, job: JobRecord) -> JobView:
+    def view(self, job: JobRecord, forecast: bool = True) -> JobView:
+        """Without `forecast` no earlier jobs are asked how long it will take, which lists would ask often."""
         run = self._worker.run
         pace = run.pace if run is not None and run.job.id == job.id else None
         unsaved = self._worker.unsaved(job.id)
-        view = job_view(job, self._latest(job), pace, self._earlier(job))
+        view = job_view(job, self._latest(job), pace, self._earlier(job) if forecast else None)
         if unsaved is None:
             return view
         return replace(view, status=unsaved.status, reason=unsaved.reason, error=unsaved.error)

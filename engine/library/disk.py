@@ -15,7 +15,7 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 30.0  # that what was counted holds: there may be a million small pictures
-KINDS = ("thumbnails", "uploads")
+KINDS = {"thumbnails": "thumbnails", "uploads": "videos", "previews": "previews"}  # and their folders
 BUSY = ("queued", "running", "cancelling", "paused", "interrupted")
 ALL = 1_000_000  # jobs
 
@@ -43,23 +43,20 @@ class Disk:
         """Go through the files now."""
         folder = self._store.folder
         free = shutil.disk_usage(folder).free
-        return DiskUse(_bytes_in(folder / "thumbnails"), _bytes_in(folder / "videos"), free)
+        return DiskUse(**{kind: _bytes_in(folder / name) for kind, name in KINDS.items()}, free=free)
 
     def clear(self, kind: str) -> DiskUse:
-        """Remove thumbnails or uploads; those that an analysis still needs stay. Gives what is left.
+        """Remove thumbnails, uploads or previews that no analysis needs any more; gives what is left.
 
         Raises: InvalidInput for another kind.
         """
         if kind not in KINDS:
             raise InvalidInput(f"Say what to clear: {' or '.join(KINDS)}, not {kind!r}.")
         busy = [job for status in BUSY for job in self._store.jobs(status=status, limit=ALL)]
-        if kind == "thumbnails":
-            needed = {job.id for job in busy}
-        else:
-            needed = {Path(job.video_path).name for job in busy if job.uploaded}
-        folder = self._store.folder / ("thumbnails" if kind == "thumbnails" else "videos")
+        needed = {job.id for job in busy} | {Path(job.video_path).name for job in busy if job.uploaded}
+        folder = self._store.folder / KINDS[kind]
         for entry in list(os.scandir(folder)) if folder.is_dir() else []:
-            if entry.name not in needed and not entry.name.endswith(".partial"):
+            if entry.name not in needed and not entry.name.endswith((".partial", ".part")):
                 _remove(entry)
         with self._lock:
             self._last, self._counted = self.count(), time.monotonic()

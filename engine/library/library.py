@@ -65,7 +65,12 @@ class Library:
             raise InvalidInput(f"recursive must be true or false, not {recursive!r}.")
         root = self._root(path)
         scan.matcher(pattern)
-        asked: dict[str, Any] = {"tags": tags, "prompt": prompt, "interval": interval, "options": dict(options or {})}
+        asked: dict[str, Any] = {
+            "tags": tags,
+            "prompt": prompt,
+            "interval": interval,
+            "options": dict(options or {}),
+        }
         self._analysis.refuse(AnalysisRequest.of(root, **asked))
         pattern = " ".join(pattern.replace(",", " ").split())
         with storage_said():
@@ -156,7 +161,7 @@ class Library:
             waiting=self._store.queue.count("queued"),
             paused=self._store.queue.count("paused"),
             interrupted=self._store.queue.count("interrupted"),
-            jobs=tuple(self._jobs.view(job) for job in jobs),
+            jobs=tuple(self._jobs.view(job, forecast=False) for job in jobs),
         )
 
     @property
@@ -205,7 +210,7 @@ class Library:
         return self._disk.count()
 
     def clear_disk(self, kind: str) -> DiskUse:
-        """Remove `thumbnails` or `uploads` that no analysis needs any more. Raises: InvalidInput."""
+        """Remove `thumbnails`, `uploads` or `previews` that no analysis needs. Raises: InvalidInput."""
         return self._disk.clear(kind)
 
     # views
@@ -239,7 +244,7 @@ class Library:
         )
 
     def _file_view(self, file: LibraryFileRecord, job: JobRecord | None) -> FileView:
-        view: JobView | None = self._jobs.view(job) if job else None
+        view: JobView | None = self._jobs.view(job, forecast=False) if job else None
         return FileView(
             file_id=file.id,
             folder_id=file.folder_id,

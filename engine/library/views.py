@@ -66,4 +66,5 @@ class DiskUse:
 
     thumbnails: int
     uploads: int
+    previews: int
     free: int

@@ -65,6 +65,7 @@
     const broken = yes && Boolean(video.getAttribute("src"));
     stage.querySelector(".cannot").hidden = !broken;
     video.classList.toggle("broken", broken);
+    haven.preview && haven.preview(stage, broken);
   }
 
   function parse(text) {

@@ -401,6 +401,11 @@ class Engine:
             raise InvalidInput(
                 f"{info.model} reads no QR or bar codes. Leave codes out, or load {BUILTIN[1]}."
             )
+        if request.summary and not info.context_length:
+            raise InvalidInput(
+                f"{info.model} measures pictures and cannot write a summary. Load a vision model, or leave "
+                "summary out."
+            )
         known = info.tag_vocabulary
         strange = [tag for tag in request.tags if known is not None and tag.casefold() not in known]
         if strange and known:

@@ -170,6 +170,7 @@ class JobView:
     prompt: str = ""
     created_at: float = 0.0  # seconds since 1970
     duration: float = 0.0  # of the video, in seconds; 0: unknown
+    writing: float | None = None  # how much of the summary is, while it is being written
 
 
 @dataclass(frozen=True)

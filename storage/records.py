@@ -38,6 +38,8 @@ class JobRecord:
     reason: str = ""
     error: str = ""
     tag_details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # category and description
+    summarise: bool = False  # a summary was asked for
+    summary: str = ""  # empty until it is written
     queue_place: float = 0.0  # waiting jobs run in this order; at first the time when they were made
 
 

@@ -99,6 +99,8 @@ def make_tables(database: peewee.Database) -> Tables:
         reason = peewee.TextField()
         error = peewee.TextField()
         tag_details = peewee.JSONField(dumps=dumps)  # category and description, by tag
+        summarise = peewee.BooleanField()
+        summary = peewee.TextField()
         queue_place = peewee.DoubleField()  # waiting jobs run in this order
 
         class Meta:

@@ -36,7 +36,7 @@ def frame_card(frame: FrameView, job: JobView, sure: Mapping[str, float] = EVERY
 
 
 def totals(result: JobResult) -> str:
-    """What a job found: frames, failed ones, and how many frames lie in the spans of each tag."""
+    """What a job found: its summary, its frames, and how many of them lie in the spans of each tag."""
     frames = result.frames
     failed = sum(frame.state in ("failed", "unparsed") for frame in frames)
     said = f"<b>{wording.frames(len(frames))}</b> analysed"
@@ -44,7 +44,9 @@ def totals(result: JobResult) -> str:
         said += f', <span class="bad">{failed:,} without an answer</span>'
     rows = "".join(_total(tag, place, result) for place, tag in enumerate(result.job.tags))
     table = f'<ul class="totals" aria-label="Frames in which each tag holds">{rows}</ul>' if rows else ""
-    return f'<div class="summary"><p>{said}</p>{table}</div>'
+    text = escape(result.summary.get("text", ""))
+    story = f'<p class="story" aria-label="Summary of the video">{text}</p>' if text else ""
+    return f'<div class="summary">{story}<p>{said}</p>{table}</div>'
 
 
 def job_row(job: JobView, now: float) -> str:

@@ -114,11 +114,11 @@ def _new_frames(engine: "Engine", job: JobView | None, drawn: int) -> list[Frame
 def _summary(engine: "Engine", job: JobView | None) -> str:
     if job is None or job.status in panels.MOVING or not job.frames_done:
         return ""
-    return _totals(engine, job.job_id, job.frames_done, engine.findings.revision)
+    return _totals(engine, job.job_id, job.frames_done, job.status, engine.findings.revision)
 
 
 @lru_cache(maxsize=8)
-def _totals(engine: "Engine", job_id: str, frames_done: int, revision: int) -> str:
-    """Kept, since it reads every frame; one more frame, or spans made otherwise, make it anew."""
-    del frames_done, revision  # part of the key only
+def _totals(engine: "Engine", job_id: str, frames_done: int, status: str, revision: int) -> str:
+    """Kept, since it reads every frame; one more frame, a summary, or spans made otherwise, make it anew."""
+    del frames_done, status, revision  # part of the key only
     return cards.totals(engine.job_result(job_id))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, HavenError, ServerAway
+from engine.errors import Cancelled, HavenError, ModelError, ServerAway
 from engine.events import FrameLost, FrameRead, JobStatus
 from engine.jobs.forecast import Forecast
 from engine.jobs.videos import check_unchanged
@@ -26,6 +26,7 @@ from engine.video.frames import sample
 from engine.video.refine import Refinement
 from engine.video.reuse import Reuse
 from engine.video.spans import Sample
+from engine.video.summary import SummaryStep, summarise
 from engine.video.tags import with_details
 from storage.errors import DiskFull
 from storage.records import FrameRecord, JobRecord
@@ -70,6 +71,7 @@ class Run:
     thumbnails: Thumbnails
     slot: Slot
     wanted: str = ""
+    writing: float | None = None  # share of the summary's questions that are answered, while it is written
 
     def __post_init__(self) -> None:
         self._planned = self.job.frames_total
@@ -111,7 +113,8 @@ class Run:
         self._scan(sampling, task)
         if sampling.refine:
             self._refine(task)
-        return self._completed()
+        ending = self._completed()
+        return self._summarised(ending) if self.job.summarise and ending.status != "failed" else ending
 
     def _scan(self, sampling: Sampling, task: FrameTask) -> None:
         """Ask about the samples that are left."""
@@ -156,6 +159,24 @@ class Run:
                         asked += 1
             refinement.narrow()
         self._plan(asked)
+
+    def _summarised(self, ending: Ending) -> Ending:
+        """Write the summary of what is kept; the frames stand where the model fails at it."""
+        captions = [(frame.time_us, frame.caption) for frame in self.store.frames(self.job.id)]
+        try:
+            for event in summarise(captions, self._lease, self.cancel):
+                if isinstance(event, SummaryStep):
+                    self.writing = event.done / event.planned
+                else:
+                    self.store.update_job(self.job.id, summary=event.text)
+        except (Cancelled, ServerAway):
+            raise
+        except ModelError as error:
+            said = f"{ending.error} The summary could not be written: {error}"
+            return Ending("completed_with_errors", error=said.strip())
+        finally:
+            self.writing = None
+        return ending
 
     def _reuse(self, sampling: Sampling) -> Reuse | None:
         """With the picture that was answered last, where the run goes on behind it."""

@@ -175,9 +175,10 @@ class JobRunner:
     def view(self, job: JobRecord, forecast: bool = True) -> JobView:
         """Without `forecast` no earlier jobs are asked how long it will take, which lists would ask often."""
         run = self._worker.run
-        pace = run.pace if run is not None and run.job.id == job.id else None
+        run = run if run is not None and run.job.id == job.id else None
         unsaved = self._worker.unsaved(job.id)
-        view = job_view(job, self._latest(job), pace, self._earlier(job) if forecast else None)
+        view = job_view(job, self._latest(job), run and run.pace, self._earlier(job) if forecast else None)
+        view = replace(view, writing=run.writing) if run is not None else view
         if unsaved is None:
             return view
         return replace(view, status=unsaved.status, reason=unsaved.reason, error=unsaved.error)
@@ -245,6 +246,7 @@ def _new_job(
         created_at=now,
         queue_place=now,
         codes=request.codes,
+        summarise=request.summary,
         uploaded=request.uploaded or videos.is_kept(path, store.folder),
         video_sha256=sha256,
         duration_us=info.duration_us,

@@ -10,7 +10,7 @@ from engine.errors import InvalidInput
 from engine.settings import Sampling, named, refuse_unknown
 from engine.video.tags import Tag, read_tags
 
-OPTIONS = ("start", "end", "max_frames", "fps", "codes", "mode", "times", "reuse", "refine")
+OPTIONS = ("start", "end", "max_frames", "fps", "codes", "mode", "times", "reuse", "refine", "summary")
 MAX_PROMPT = 8_000  # characters
 
 
@@ -25,6 +25,7 @@ class AnalysisRequest:
     codes: bool = False  # also read QR and bar codes
     uploaded: bool = False  # the file came through the browser and may be moved
     name: str = ""  # by which the person knows the video; empty: the file's own
+    summary: bool = False  # of the whole video, made of the captions
 
     @classmethod
     def of(
@@ -46,6 +47,9 @@ class AnalysisRequest:
         codes = options.pop("codes", False)
         if not isinstance(codes, bool):
             raise InvalidInput(f"codes must be true or false, not {codes!r}.")
+        summary = options.pop("summary", False)
+        if not isinstance(summary, bool):
+            raise InvalidInput(f"summary must be true or false, not {summary!r:.80}.")
         if not isinstance(prompt, str) or len(prompt) > MAX_PROMPT:
             raise InvalidInput(f"The question must be a text of at most {MAX_PROMPT:,} characters.")
         if not str(video).strip():
@@ -53,6 +57,11 @@ class AnalysisRequest:
         parsed = read_tags(tags)
         if not parsed and not prompt.strip() and not codes:
             raise InvalidInput("Say what to look for: at least one tag, or a question for each frame.")
+        if summary and not prompt.strip():
+            raise InvalidInput(
+                "A summary is made of what the model says of each frame: ask a question too, such as What "
+                "happens here?, or leave summary out."
+            )
         sampling = Sampling.of(interval, **options)
         if sampling.refine and not parsed:
             raise InvalidInput(
@@ -60,7 +69,7 @@ class AnalysisRequest:
             )
         question = _storable(prompt.strip())
         asked = tuple(Tag(*map(_storable, (tag.name, tag.category, tag.description))) for tag in parsed)
-        return cls(Path(video).expanduser(), asked, question, sampling, codes, uploaded, name)
+        return cls(Path(video).expanduser(), asked, question, sampling, codes, uploaded, name, summary)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -71,7 +80,7 @@ class AnalysisRequest:
     def prompt_sha256(self) -> str:
         """Identity of what is asked: two runs with the same one can be compared."""
         tags = (tag.written if tag.details else tag.name for tag in self.asked)
-        asked = "\0".join((self.prompt, str(self.codes), *tags))
+        asked = "\0".join((self.prompt, str(self.codes), *tags, *(["", "summary"] if self.summary else [])))
         return hashlib.sha256(asked.encode()).hexdigest()
 
 

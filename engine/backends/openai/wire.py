@@ -77,7 +77,7 @@ class OpenAIWire:
         from openai.types.chat import ChatCompletionChunk
 
         try:
-            # Not `chat.completions.create`, which looks through the request first: a quarter of the whole cost.
+            # Not `chat.completions.create`, which looks through the request first: a quarter of the cost.
             with client.post(
                 "/chat/completions",
                 body=request,

@@ -22,7 +22,7 @@ from engine.backends.remote.faults import ServerFault
 from engine.backends.remote.pictures import jpeg, small_picture
 from engine.backends.remote.talk import Ask, End, Piece, Turn, Wire
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, ModelError
+from engine.errors import Cancelled, ModelError, ServerAway
 from engine.settings import GenerationSettings
 
 PARALLEL = 4  # requests at once, unless chosen: servers queue or batch what comes in, but must not be flooded
@@ -61,6 +61,8 @@ class RemoteBackend:
             reason = "cancelled"
         except ServerFault as fault:
             self._refuse_too_long(messages, fault)
+            if fault.away:
+                raise ServerAway(str(fault)) from fault
             raise
         if end.prompt_tokens is not None:
             self._estimate.learn(messages, end.prompt_tokens)

@@ -4,6 +4,7 @@ Knows nothing of what is on the page. Gradio's settings are all given here by na
 them could otherwise be switched on by somebody's environment.
 """
 
+import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from ui.ending import EndStreams, OpenStreams, cutting_is_no_error
 from ui.first_paint import FirstPaint
 from ui.guards import OnlyOwnHosts, OnlyOwnOrigin, RoomForUploads, SecurityHeaders
 from ui.house import House
@@ -25,7 +27,8 @@ from ui.theme import theme
 if TYPE_CHECKING:
     from engine.engine import Engine
 
-SHUTDOWN_SECONDS = 2  # for answers under way; streams that stay open are cut then
+SHUTDOWN_SECONDS = 2  # for answers under way, which are cut then; streams end at once
+CUT_SECONDS = 1  # for what was cut to end
 
 
 def application(engine: "Engine", data_folder: Path) -> FastAPI:
@@ -43,6 +46,8 @@ def application(engine: "Engine", data_folder: Path) -> FastAPI:
     app.add_middleware(OnlyOwnOrigin)
     app.add_middleware(OnlyOwnHosts)
     app.add_middleware(SecurityHeaders)
+    app.state.streams = OpenStreams()
+    app.add_middleware(EndStreams, streams=app.state.streams)
     forbid_downloads()
     page = build_page(house)
     # Gradio checks file references only in a launched page, and mounting does not count as launching:
@@ -92,17 +97,25 @@ def server(app: FastAPI, when_ready: Callable[[], None]) -> uvicorn.Server:
         proxy_headers=False,
         server_header=False,
     )
-    return _Server(config, when_ready)
+    return _Server(config, when_ready, app.state.streams)
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens, and ends what would stay open when it stops."""
 
-    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None], streams: OpenStreams) -> None:
         super().__init__(config)
         self._when_ready = when_ready
+        self._streams = streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._when_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.end()
+        with cutting_is_no_error():
+            await super().shutdown(sockets)
+            if self.server_state.tasks:  # they were cancelled, and have not met it yet
+                await asyncio.wait(self.server_state.tasks, timeout=CUT_SECONDS)

@@ -12,6 +12,7 @@ from benchmarks.record import machine_line
 NAMES = (
     "startup",
     "sampling",
+    "truth",
     "throughput",
     "cancel",
     "kill",

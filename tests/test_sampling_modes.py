@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from engine.cancel import CancelToken
+from engine.engine import Engine
 from engine.errors import Cancelled, InvalidInput
 from engine.events import FrameLost
 from engine.settings import Sampling
 from engine.video.frames import planned_count, probe, sample
 from engine.video.request import AnalysisRequest
+from storage.store import Store
 from tests.fixtures.colours import COLOURS
 from tests.fixtures.videos import (
     changed,
@@ -176,6 +178,17 @@ def test_these_modes_stop_when_they_are_cancelled(mode, tmp_path):
 def test_what_cannot_be_is_refused_by_name(options, named):
     with pytest.raises(InvalidInput, match=named):
         AnalysisRequest.of("lake.mp4", "boat", options=options)
+
+
+def test_a_time_behind_the_end_is_refused_before_anything_runs(tmp_path):
+    clip = colour_video(tmp_path / "lake.mp4", ["red", "blue"])
+    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
+    try:
+        with pytest.raises(InvalidInput, match=r"times has 7\.5 s, but lake\.mp4 ends at 2 s"):
+            engine.submit_video(AnalysisRequest.of(clip.path, "dark", options={"times": [1, 7.5]}))
+        assert engine.jobs() == []
+    finally:
+        engine.close()
 
 
 def test_to_refine_needs_tags():

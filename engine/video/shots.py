@@ -81,8 +81,10 @@ class _Choice:
         if small is None or self._before is None:  # next to a damaged place, nobody knows
             return (small is None) != (self._before is None)
         change = content_change(self._before, small)
-        dissolved = since_us >= _DISSOLVED_US and change <= _SETTLED and self._sampled is not None
-        return change >= CUT or (dissolved and content_change(self._sampled, small) >= CUT)
+        if change >= CUT or self._sampled is None:
+            return change >= CUT
+        settled = change <= _SETTLED and since_us >= _DISSOLVED_US
+        return settled and content_change(self._sampled, small) >= CUT
 
 
 def content_change(before: Picture, now: Picture) -> float:

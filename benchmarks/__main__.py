@@ -19,6 +19,7 @@ NAMES = (
     "memory",
     "llamacpp",
     "tagging",
+    "server_parallel",
     "search",
     "switching",
     "whole_switch",

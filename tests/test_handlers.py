@@ -192,6 +192,7 @@ def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, cli
         (Asked("boat", times="1", mode="shots"), "times says which frames are looked at"),
         (Asked("boat", reuse="99"), "reuse"),
         (Asked(prompt="What?", refine=True), "name at least one tag"),
+        (Asked("boat", summary=True), "ask a question too"),
     ],
 )
 def test_analyse_says_what_is_missing(house, engine, staged, asked, said):
@@ -277,7 +278,7 @@ def test_a_page_that_opens_finds_the_running_job(house, job):
     shown, chips, *fields = run(video.on_page_load(house, "", None))
     assert Staged.from_json(shown).job == job.job_id
     assert 'data-tag="moving"' in chips
-    assert len(fields) == 11
+    assert len(fields) == 12
 
 
 def test_a_page_that_opens_goes_back_to_what_it_looked_at(house, engine, job, clip):

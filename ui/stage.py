@@ -58,6 +58,7 @@ class Asked:
     times: str = ""  # seconds, with commas or spaces between
     reuse: str = ""  # per cent
     refine: bool = False
+    summary: bool = False
 
     def request(self, opened: Opened) -> AnalysisRequest:
         """Raises: InvalidInput, naming the field."""
@@ -71,7 +72,7 @@ class Asked:
             "times": _numbers("At times", self.times),
         }
         options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        options |= {"codes": bool(self.codes), "refine": bool(self.refine)}
+        options |= {"codes": bool(self.codes), "refine": bool(self.refine), "summary": bool(self.summary)}
         if self.mode and self.mode != "interval":
             options["mode"] = self.mode
         return AnalysisRequest.of(

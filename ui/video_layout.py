@@ -44,6 +44,7 @@ class VideoTab:
     times: gr.Textbox
     reuse: gr.Textbox
     refine: gr.Checkbox
+    summary: gr.Checkbox
     analyse: gr.Button
     export: gr.Button
     plan: gr.HTML
@@ -55,7 +56,7 @@ class VideoTab:
     def asked(self) -> list[Any]:
         """The fields that say what is asked, in the order of `Asked`."""
         first = [self.tags, self.prompt, self.interval, self.start, self.end, self.most, self.codes]
-        return [*first, self.mode, self.times, self.reuse, self.refine]
+        return [*first, self.mode, self.times, self.reuse, self.refine, self.summary]
 
 
 def build() -> VideoTab:
@@ -145,6 +146,7 @@ def _build_more() -> dict[str, Any]:
             times = gr.Textbox(label="Or at times (s)", placeholder="1.5, 12, 90", min_width=100)
             reuse = gr.Textbox(label="Reuse up to (%)", placeholder="never", min_width=90)
         refine = gr.Checkbox(label="Find the exact frame where each tag starts and ends", value=False)
+        summary = gr.Checkbox(label="Write a summary of the whole video from these answers", value=False)
         codes = gr.Checkbox(label="Read QR and bar codes (0.1 s more for each frame)", value=False)
     said = {"start": start, "end": end, "most": most, "codes": codes}
-    return {**said, "mode": mode, "times": times, "reuse": reuse, "refine": refine}
+    return {**said, "mode": mode, "times": times, "reuse": reuse, "refine": refine, "summary": summary}

@@ -283,7 +283,7 @@ def test_a_page_that_opens_finds_the_running_job(house, job):
 
 def test_a_page_that_opens_goes_back_to_what_it_looked_at(house, engine, job, clip):
     engine.change(job.job_id, status="completed")
-    kept = ["boat", "What?", 0.5, "", "", "", False, "shots", "", "2", True]
+    kept = ["boat", "What?", 0.5, "", "", "", False, "shots", "", "2", True, False]
     shown, _, *fields = run(video.on_page_load(house, Staged(job=job.job_id).as_json(), kept))
     assert (Staged.from_json(shown).job, fields) == (job.job_id, kept)
     engine.delete_job(job.job_id)

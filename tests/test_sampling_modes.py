@@ -112,9 +112,35 @@ def test_a_shot_that_is_faded_into_has_a_frame(tmp_path):
     assert any(2.9 <= time < 4.95 for time in found), found
 
 
-def test_shots_go_on_behind_a_frame_as_if_nothing_had_been(tmp_path):
+def moving(path: Path, cut_at: int) -> Path:
+    """Bars that run fast, and from `cut_at` on run the other way over another colour."""
+    bars = (np.arange(SIZE[0]) // 24 % 2 * 200).astype(np.uint8)
+    shown = []
+    for number in range(120):
+        picture = np.full(
+            (SIZE[1], SIZE[0], 3), (20, 20, 20) if number < cut_at else (240, 30, 250), np.uint8
+        )
+        picture[:, :, 1] = np.roll(bars, number * 5 if number < cut_at else -number * 5)
+        shown.append(picture)
+    write_video(path, shown, constant(120, 30), gop=1000, size=SIZE)
+    return path
+
+
+def test_what_moves_fast_is_no_shot_with_each_picture_and_a_cut_in_it_is(tmp_path):
+    path = moving(tmp_path / "fast.mp4", 70)
+    found = times(path, Sampling.of(1000, mode="shots"))
+    known = [time for time in found if time > 0.1]  # the second picture has nothing to be compared with
+    assert known == pytest.approx([70 / 30, 119 / 30], abs=1e-5)
+    assert len(found) <= len(known) + 2
+
+
+@pytest.mark.parametrize("content", ["plain", "moving"])
+def test_shots_go_on_behind_a_frame_as_if_nothing_had_been(content, tmp_path):
     path = tmp_path / "cuts.mp4"
-    cuts(path, ["red", "blue", "green", "red"], [33, 8, 20, 21])
+    if content == "plain":
+        cuts(path, ["red", "blue", "green", "red"], [33, 8, 20, 21])
+    else:
+        moving(path, 70)
     mode = Sampling.of(0.7, mode="shots")
     whole = times(path, mode)
     for place, time in enumerate(whole):

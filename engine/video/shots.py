@@ -4,9 +4,11 @@ Every picture is decoded and compared in small with the one before it; one pictu
 no packets and no models.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from statistics import median
 
 import cv2
 
@@ -21,6 +23,8 @@ from engine.video.frames import MICROSECONDS, effective_interval, least_distance
 CUT = 27.0  # mean change of a pixel's most changed channel from which a shot begins, of 255
 _SETTLED = 3.0  # of the same measure: what a picture may still move after a dissolve has ended
 _DISSOLVED_US = 1_000_000  # a shot that came without a cut is looked for this long after the last frame
+_STANDS_OUT = 2.0  # times what the pictures of the last half second changed, as the median says
+RECENT_US = 500_000
 _SIZE = (64, 36)
 _EVERY_PICTURE = Fraction(1, MICROSECONDS)
 
@@ -32,11 +36,14 @@ def read_shots(
 
     `index` counts from 0 at `after_us`, since nobody counts the shots before it again.
     """
-    start_us = sampling.start_us if after_us is None else after_us
+    start_us = sampling.start_us if after_us is None else max(sampling.start_us, after_us - RECENT_US)
     every = Sampling(_EVERY_PICTURE, start_us, sampling.end_us)
     choice = _Choice(video, sampling)
     index, previous, last = 0, None, None
     for item in read_samples(video, every, cancel, None):
+        if after_us is not None and item.time_us < after_us:
+            choice.watch(item)
+            continue
         last = item
         if not choice.takes(item):
             continue
@@ -61,15 +68,25 @@ class _Choice:
         self._sampled_us: int | None = None
         self._sampled: Picture | None = None  # in small, as is the next
         self._before: Picture | None = None
+        self._changes: deque[tuple[int, float]] = deque()  # of the last half second, with their times
 
     def takes(self, item: Frame | FrameLost) -> bool:
         """Whether this picture, the next one on screen, is a sample."""
         small = _small(item.picture) if isinstance(item, Frame) else None
         taken = self._is_due(item.time_us) or self._begins_a_shot(small, item.time_us)
-        self._before = small
+        self._note(small, item.time_us)
         if taken:
             self._sampled_us, self._sampled = item.time_us, small
         return taken
+
+    def watch(self, item: Frame | FrameLost) -> None:
+        """Take note of a picture that comes before the first that may be a sample."""
+        self._note(_small(item.picture) if isinstance(item, Frame) else None, item.time_us)
+
+    def _note(self, small: Picture | None, time_us: int) -> None:
+        if small is not None and self._before is not None:
+            self._changes.append((time_us, content_change(self._before, small)))
+        self._before = small
 
     def _is_due(self, time_us: int) -> bool:
         return self._sampled_us is None or time_us - self._sampled_us >= self._interval_us
@@ -81,10 +98,16 @@ class _Choice:
         if small is None or self._before is None:  # next to a damaged place, nobody knows
             return (small is None) != (self._before is None)
         change = content_change(self._before, small)
-        if change >= CUT or self._sampled is None:
-            return change >= CUT
+        if change >= CUT and change >= _STANDS_OUT * self._usual(time_us):
+            return True
         settled = change <= _SETTLED and since_us >= _DISSOLVED_US
-        return settled and content_change(self._sampled, small) >= CUT
+        return settled and self._sampled is not None and content_change(self._sampled, small) >= CUT
+
+    def _usual(self, time_us: int) -> float:
+        """How much pictures changed just now: what moves fast is no new shot with each picture."""
+        while self._changes and self._changes[0][0] <= time_us - RECENT_US:
+            self._changes.popleft()
+        return median(change for _, change in self._changes) if self._changes else 0.0
 
 
 def content_change(before: Picture, now: Picture) -> float:

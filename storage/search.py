@@ -5,32 +5,36 @@ Newest first, since ranking would have to look at every match. Knows nothing of 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from itertools import groupby, islice
+from operator import itemgetter
 
 import peewee
 
 from storage.connections import Connections
 from storage.records import CaptionHit, TagHit
 
-_NEWEST_CAPTION = (
-    "SELECT f.job_id FROM caption_search s JOIN frame_answer f ON f.id = s.rowid "
-    "WHERE caption_search MATCH ? AND s.rowid < ? ORDER BY s.rowid DESC LIMIT 1"
+_CAPTIONS = (
+    "SELECT f.job_id, f.time_us, f.caption, f.has_picture "
+    "FROM caption_search s JOIN frame_answer f ON f.id = s.rowid "
+    "WHERE caption_search MATCH ? AND s.rowid {} ORDER BY s.rowid {}"
 )
+_NEWEST_CAPTIONS = _CAPTIONS.format("< ?", "DESC")
+_CAPTIONS_OF_JOB = _CAPTIONS.format("BETWEEN ? AND ?", "ASC LIMIT ?")
 _ROWS_OF_JOB = "SELECT min(id), max(id) FROM frame_answer WHERE job_id = ?"
-_CAPTIONS_OF_JOB = (
-    "SELECT f.time_us, f.caption, f.has_picture FROM caption_search s JOIN frame_answer f ON f.id = s.rowid "
-    "WHERE caption_search MATCH ? AND s.rowid BETWEEN ? AND ? AND f.job_id = ? ORDER BY s.rowid LIMIT ?"
-)
+# From the newest job on, so that it ends as soon as enough is found: a common tag is in nearly every job.
 _TAGS = (
-    "SELECT p.job_id, p.tag, p.peak FROM tag_search s JOIN tag_peak p ON p.tag = s.tag "
-    "JOIN job j ON j.id = p.job_id LEFT JOIN span_settings t ON t.job_id = p.job_id "
-    "WHERE tag_search MATCH ? AND p.peak >= coalesce(t.lowest, ?) ORDER BY j.created_at DESC LIMIT ?"
+    "SELECT p.job_id, p.tag, p.peak FROM job j CROSS JOIN tag_peak p "
+    "LEFT JOIN span_settings t ON t.job_id = j.id "
+    "WHERE p.job_id = j.id AND p.tag IN (SELECT tag FROM tag_search WHERE tag_search MATCH ?) "
+    "AND p.peak >= coalesce(t.lowest, ?) ORDER BY j.created_at DESC LIMIT ?"
 )
 _RAISE_PEAK = (
     "INSERT INTO tag_peak(tag, job_id, peak) VALUES (?, ?, ?) ON CONFLICT(tag, job_id) "
     "DO UPDATE SET peak = excluded.peak WHERE excluded.peak > peak"
 )
 _BEHIND_ALL = 1 << 62  # a row id
-SAME_TEXTS = 100  # captions read for each that is wanted, since neighbours often say the same
+MOST_READ = 500  # captions of one job, since neighbours often say the same
 
 
 class SearchStore:
@@ -57,21 +61,39 @@ class SearchStore:
 
     def _captions(self, match: str, limit: int, each: int) -> list[CaptionHit]:
         found: list[CaptionHit] = []
-        below = _BEHIND_ALL
-        while len(found) < limit:
-            newest = self._rows(_NEWEST_CAPTION, match, below)
-            if not newest:
-                break
-            ((job_id,),) = newest
-            ((below, last),) = self._rows(_ROWS_OF_JOB, job_id)
-            rows = self._rows(_CAPTIONS_OF_JOB, match, below, last, job_id, each * SAME_TEXTS)
-            first = {text: (time_us, picture) for time_us, text, picture in reversed(rows)}
-            hits = [CaptionHit(job_id, at, text, bool(picture)) for text, (at, picture) in first.items()]
-            found += sorted(hits, key=lambda hit: hit.time_us)[:each]
+        below: int | None = _BEHIND_ALL
+        while below is not None and len(found) < limit:
+            below = self._captions_below(match, below, limit, each, found)
         return found[:limit]
+
+    def _captions_below(
+        self, match: str, below: int, limit: int, each: int, found: list[CaptionHit]
+    ) -> int | None:
+        """Add job after job, the newest first; gives where to go on behind a job that says too much."""
+        with closing(self._connections.database.execute_sql(_NEWEST_CAPTIONS, (match, below))) as rows:
+            for job_id, said in groupby(rows, key=itemgetter(0)):
+                read = list(islice(said, MOST_READ))
+                if len(read) == MOST_READ:
+                    ((first, last),) = self._rows(_ROWS_OF_JOB, job_id)
+                    read = self._rows(_CAPTIONS_OF_JOB, match, first, last, MOST_READ)
+                    found += _first_that_differ(job_id, read, each)
+                    return first
+                found += _first_that_differ(job_id, read, each)
+                if len(found) >= limit:
+                    break
+        return None
 
     def _rows(self, query: str, *values: object) -> list[tuple]:
         return self._connections.database.execute_sql(query, values).fetchall()
+
+
+def _first_that_differ(job_id: str, rows: Sequence[tuple], each: int) -> list[CaptionHit]:
+    """Of the captions of one job the first ones, each text once."""
+    in_time = sorted(row[1:] for row in rows if row[0] == job_id)
+    first: dict[str, CaptionHit] = {}
+    for time_us, text, picture in in_time:
+        first.setdefault(text, CaptionHit(job_id, time_us, text, bool(picture)))
+    return list(first.values())[:each]
 
 
 def note_tags(database: peewee.Database, job_id: str, tags: Mapping[str, float | None]) -> None:

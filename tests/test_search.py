@@ -95,6 +95,20 @@ def test_what_neighbours_say_alike_is_one_place_and_no_video_crowds_out_the_othe
     assert hits[0] == ("a2", "caption", "a dog", 0, None)
 
 
+def test_a_video_that_says_too_much_is_read_from_its_beginning(store, search, monkeypatch):
+    monkeypatch.setattr("storage.search.MOST_READ", 4)
+    job(store, "a1", ["a dog"])
+    job(store, "a2", ["dog one", "dog one", "dog two", "dog three", "dog four", "dog five"])
+    job(store, "a3", ["dog", "dog", "dog"])
+    assert [(hit[0], hit[2]) for hit in found(search, "dog")] == [
+        ("a3", "dog"),
+        ("a2", "dog one"),
+        ("a2", "dog two"),
+        ("a2", "dog three"),
+        ("a1", "a dog"),
+    ]
+
+
 def test_a_search_follows_the_threshold_of_a_job(store, findings, search):
     job(store, "a1", [0.4, 0.9])
     findings.set_settings("a1", {"threshold": 0.95})

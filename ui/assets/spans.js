@@ -174,7 +174,10 @@
   async function correct(wanted) {
     // A field that was left as it was means the exact time, not the rounded one that it shows.
     const exact = wanted && correcting ? wanted.map((text, at) => (text === written(correcting[at]) ? correcting[at] : text)) : wanted;
+    const buttons = root.querySelectorAll(".span-form-acts button");
+    buttons.forEach((button) => (button.disabled = true)); // the first one reads the file, which may take a while
     const done = await post("correct", { tag: find("[data-of]").value, old: correcting, new: exact });
+    buttons.forEach((button) => (button.disabled = false));
     if (done) find("form").hidden = true;
     haven.soon();
   }

@@ -293,7 +293,8 @@ def test_speeds_are_said_as_people_read_them(speed, said):
 
 def test_a_tab_is_told_what_differs_and_how_soon_to_ask_again(engine, follow):
     first = until(lambda: follow.changes({}), lambda answer: answer["every_ms"] == IDLE_MS)
-    assert set(first["parts"]) == {"models-here", "models-offers", "models-pulls"}
+    lists = {"models-here", "models-offers", "models-pulls", "models-servers", "models-keys"}
+    assert set(first["parts"]) == lists
     marks = {name: mark for name, (mark, _) in first["parts"].items()}
     assert follow.changes(marks)["parts"] == {}
     engine.downloads.start("small-sees")

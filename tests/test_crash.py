@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.killing import Run, Work, killed_until_done, problems, undisturbed
-from tests.fixtures.videos import constant, numbered_video
+from tests.fixtures.videos import colour_video, constant, numbered_video
 
 FRAME = {"time": 0.5, "state": "answered"}
 RESULT = {"frames_done": 1, "frames": [FRAME], "spans": []}
@@ -24,6 +24,19 @@ def test_ten_kills_lose_no_frame_and_double_none(tmp_path: Path) -> None:
 
     assert sum(run.killed for run in runs) == 10
     assert any(run.kept for run in runs[:-1]), "no kill came in the middle of the job"
+    assert problems(runs, reference) == []
+
+
+@pytest.mark.timeout(240)
+def test_kills_while_spans_are_narrowed_lose_nothing_and_ask_nothing_twice(tmp_path: Path) -> None:
+    video = colour_video(tmp_path / "colours.mp4", ["red", "blue", "green"] * 8, rate=30)
+    work = Work(video.path, interval=0.7, refine=True)
+    reference = undisturbed(work, tmp_path / "undisturbed")
+    assert len(reference.asked) > 100, "most of it is narrowing"
+
+    runs = killed_until_done(work, tmp_path / "killed", random.Random(5), longest=0.4, kills=6)
+
+    assert sum(run.killed for run in runs) == 6
     assert problems(runs, reference) == []
 
 

@@ -277,7 +277,7 @@ def test_a_text_only_model_fails_each_frame_with_a_reason_and_goes_on_chatting(b
 
 def test_a_text_only_model_refuses_a_picture_in_a_chat_with_a_reason(blind):
     seen = [Message("user", "What is it?", (frames("red")[0].picture,))]
-    with pytest.raises(ModelError, match="pictures? out|without the pictures|Load a model that sees"):
+    with pytest.raises(ModelError, match=r"pictures? out|without the pictures|Load a model that sees"):
         list(blind.stream(seen, GREEDY, CancelToken()))
     assert text(list(blind.stream(HELLO, GREEDY, CancelToken())))
 

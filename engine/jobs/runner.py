@@ -177,7 +177,9 @@ class JobRunner:
         run = self._worker.run
         run = run if run is not None and run.job.id == job.id else None
         unsaved = self._worker.unsaved(job.id)
-        view = job_view(job, self._latest(job), run and run.pace, self._earlier(job) if forecast else None)
+        view = job_view(
+            job, self._latest(job), run.pace if run else None, self._earlier(job) if forecast else None
+        )
         view = replace(view, writing=run.writing) if run is not None else view
         if unsaved is None:
             return view

@@ -7,8 +7,6 @@ itself, so that a slow change is not missed for its slowness.
 from collections.abc import Sequence
 from dataclasses import replace
 
-import cv2
-
 from engine.backends.base import Frame, FrameAnswer, Picture
 
 _FIELDS = 32  # a side: pictures are compared by the means of 32 x 32 fields
@@ -44,9 +42,13 @@ class Reuse:
         return asked
 
     def _differs(self, before: Picture | None, now: Picture) -> bool:
+        import cv2  # takes a quarter of a second, which starting need not wait for
+
         return before is None or float(cv2.absdiff(before, now).max()) > self._most
 
 
 def _fields(picture: Picture) -> Picture:
     """The mean of each field and channel, so that noise goes and a small thing that appears stays."""
+    import cv2
+
     return cv2.resize(picture, (_FIELDS, _FIELDS), interpolation=cv2.INTER_AREA)

@@ -90,8 +90,10 @@ class _Window:
 
     def add(self, sample: Frame | FrameLost) -> None:
         """Ask about it, where it needs an answer of its own."""
-        asked = isinstance(sample, Frame) and not self._expects_to_reuse(sample)
-        self._line.append(_Waiting(sample, self._submit(sample) if asked else None))
+        answer = None
+        if isinstance(sample, Frame) and not self._expects_to_reuse(sample):
+            answer = self._submit(sample)
+        self._line.append(_Waiting(sample, answer))
 
     def take(self) -> Event:
         """The first in line, when it is answered. Raises: what asking about it raised."""

@@ -6,6 +6,7 @@
   const triggers = new Map(); // name -> tells the page's own handlers
   let job = "";
   let drawn = 0; // frames of the job that are among the cards
+  let redraws = 0; // times that the cards were to be drawn anew
   let room = 60; // cards that are kept
   let generation = null;
   let timer = 0;
@@ -61,6 +62,7 @@
 
   // The tags that hold are other ones now.
   haven.redrawCards = () => {
+    redraws += 1;
     drawn = 0;
     soon();
   };
@@ -74,16 +76,21 @@
     place.querySelector(".prose, div")?.replaceChildren(line);
   };
 
+  // An answer to a question about something else, or about cards that are to be drawn anew, is not drawn.
+  function shown() {
+    return `${job} ${redraws}`;
+  }
+
   async function ask() {
     if (asking) return;
     asking = true;
     hurried = false;
     let wait = 1000;
     try {
-      const asked = job;
+      const asked = shown();
       const answer = await fetched(`/follow?${question()}`);
       connected(Boolean(answer));
-      if (answer) wait = asked === job ? draw(answer) : 0;
+      if (answer) wait = asked === shown() ? draw(answer) : 0;
     } finally {
       asking = false;
       clearTimeout(timer);

@@ -7,6 +7,7 @@
   let view = null; // what the server said last
   let wished = null; // a change of the rules that waits for the one under way
   let sending = false;
+  let settled = false; // a rule was let go of while a change was on its way
   let correcting = null; // [start, end] of the span in the form; null for a new one
 
   haven.spans = { reset, show };
@@ -85,7 +86,7 @@
     if (!view) return;
     if (event.target.matches("[data-scope]")) fill();
     else if (event.target.dataset.unit) wish(event.target.dataset.unit);
-    else if (event.target.dataset.rule) haven.redrawCards();
+    else if (event.target.dataset.rule) settle();
   }
 
   function wish(name) {
@@ -96,6 +97,12 @@
     const tag = find("[data-scope]").value;
     wished = merged(wished, tag ? { tags: { [tag]: { [name]: value } } } : { [name]: value });
     send();
+  }
+
+  // Cards and totals are drawn anew once the last change is kept.
+  function settle() {
+    settled = sending || Boolean(wished);
+    if (!settled) haven.redrawCards();
   }
 
   function merged(before, change) {
@@ -115,8 +122,9 @@
     } finally {
       sending = false;
     }
-    if (wished) send();
-    else if (view) fill();
+    if (wished) return send();
+    if (view) fill();
+    if (settled) settle();
   }
 
   // The picture after a change; false, with the reason shown, where it was refused.

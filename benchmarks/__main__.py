@@ -20,6 +20,7 @@ NAMES = (
     "llamacpp",
     "tagging",
     "server_parallel",
+    "batches",
     "search",
     "switching",
     "whole_switch",

@@ -1,1 +1,1 @@
-"""Tests that drive the real page in a real browser. A package, so that a file here may be named as one beside it."""
+"""The real page in a real browser. A package, so that a file here may have the name of one beside it."""

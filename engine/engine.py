@@ -283,7 +283,7 @@ class Engine:
         if status and status not in get_args(JobStatus):
             raise InvalidInput(f"There is no status {status!r}. A job is {', '.join(get_args(JobStatus))}.")
         limit = whole("limit", limit, 1, 10_000)
-        return [self._jobs.view(job) for job in self._store.jobs(status=status, limit=limit)]
+        return [self._jobs.view(job, forecast=False) for job in self._store.jobs(status=status, limit=limit)]
 
     def active_job(self) -> JobView | None:
         """The job that runs, else the oldest in the queue, else the newest that waits by itself."""

@@ -91,7 +91,7 @@ class TransformersBackend:
             cancel.raise_if_cancelled()
             return
         grey = Frame(0, 0, np.full((64, 64, 3), 128, np.uint8))
-        for answer in self.look([grey], FrameTask(("grey",)), cancel):
+        for answer in self.look([grey], FrameTask(("grey", "red")), cancel):
             if answer.state == "failed":
                 raise ModelError(f"{self._info.model} cannot look at a picture: {answer.error}")
         cancel.raise_if_cancelled()

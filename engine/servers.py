@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.backends.ollama.server import address_of
 from engine.backends.openai.servers import USUAL_URL, Server, from_environment
-from engine.backends.remote.keys import forget_key, keep_key, why_no_keyring
+from engine.backends.remote.keys import forget_key, keep_key, key_of, why_no_keyring
 from engine.backends.remote.lines import checked_url
 from engine.backends.remote.named import Named, tell
 from engine.errors import InvalidInput
@@ -72,13 +72,19 @@ class NamedServers:
             name, url = _checked_name(name, others), _checked_address(base_url)
             before = self._named(old_name) if old_name else None
             stays = before is not None and before.base_url == url and before.has_key
+            earlier = key_of(url)
             if key := key.strip():
                 keep_key(url, key)
             server = _Server(
                 name, url, bool(key) or stays or any(o.has_key for o in others if o.base_url == url)
             )
             at = self._servers.index(before) if before else len(self._servers)
-            self._change([*others[:at], server, *others[at:]], self._ollama)
+            try:
+                self._change([*others[:at], server, *others[at:]], self._ollama)
+            except Exception:
+                if key:
+                    _put_back(url, earlier)
+                raise
             if before is not None:
                 self._forget_key_of(before)
         return self.view()
@@ -116,11 +122,19 @@ class NamedServers:
         self._tell()
 
     def _forget_key_of(self, gone: _Server) -> None:
-        if gone.has_key and all(each.base_url != gone.base_url for each in self._servers):
+        others = {each.base_url.rstrip("/") for each in (*self._servers, *_given())}
+        if gone.has_key and gone.base_url not in others:
             forget_key(gone.base_url)
 
     def _tell(self) -> None:
         tell(Named(tuple((each.name, each.base_url) for each in self._servers), self._ollama))
+
+
+def _put_back(url: str, key: str) -> None:
+    if key:
+        keep_key(url, key)
+    else:
+        forget_key(url)
 
 
 def _given() -> tuple[Server, ...]:

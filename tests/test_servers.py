@@ -12,6 +12,7 @@ from engine.backends.remote import named
 from engine.engine import Engine
 from engine.errors import InvalidInput
 from engine.events import ServerView
+from storage.errors import DiskFull
 from storage.store import Store
 from tests.fixtures.faulty_server import FaultyServer, works
 from tests.fixtures.keyring_stand_in import KeyringStandIn
@@ -111,6 +112,28 @@ def test_a_key_of_two_servers_at_one_address_goes_with_the_last(engine, keyring)
     assert list(keyring.kept) == [f"haven {URL}"]
     engine.servers.remove("b")
     assert keyring.kept == {}
+
+
+def test_a_key_that_the_environment_counts_on_stays(engine, keyring, monkeypatch):
+    engine.servers.save("lab", URL, SECRET)
+    monkeypatch.setenv("HAVEN_OPENAI_SERVERS", f"given={URL}")
+    engine.servers.remove("lab")
+    assert keyring.kept == {f"haven {URL}": SECRET}
+
+
+@pytest.mark.parametrize("earlier", ["", "sk-earlier"])
+def test_where_a_server_cannot_be_kept_the_keyring_is_as_it_was(engine, keyring, monkeypatch, earlier):
+    if earlier:
+        engine.servers.save("lab", URL, earlier)
+    before = dict(keyring.kept)
+
+    def full(*_):
+        raise DiskFull("The disk is full.")
+
+    monkeypatch.setattr(engine.servers, "_keep", full)
+    with pytest.raises(DiskFull):
+        engine.servers.save("lab", URL, SECRET, old_name="lab" if earlier else "")
+    assert keyring.kept == before
 
 
 def test_without_a_keyring_it_is_said_how_else(engine, no_keyring):

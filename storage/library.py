@@ -3,6 +3,7 @@
 Made for hundreds of thousands of files: what is asked often has an index, and nothing reads all rows at once.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -32,6 +33,7 @@ _NOTHING_YET: dict[str, Any] = {
     "duration_us": 0,
     "found": [],
 }
+_IN_A_TAG = r"EXISTS (SELECT 1 FROM json_each(found) WHERE value LIKE ? ESCAPE '\')"
 
 
 class LibraryStore:
@@ -88,7 +90,8 @@ class LibraryStore:
     def take(self, folder_id: int, seen: Sequence[Seen], now: float) -> list[str]:
         """Keep what was seen of a folder: new files, and those that are back or have changed.
 
-        Gives the jobs of the changed ones. A file that is as it was costs no write.
+        Gives the jobs of those that have changed. One that may only have been touched, as its size is what it
+        was, keeps its job until its content is known. A file that is as it was costs no write.
         """
         known = self._known(folder_id, [one.path for one in seen])
         new = [one for one in seen if one.path not in known]
@@ -100,7 +103,7 @@ class LibraryStore:
         back = [old.id for old, _ in pairs if old.state == "gone" and old.id not in moved]
         if new or changed or back:
             self._connections.write(lambda: self._take(folder_id, new, changed, back, now))
-        return [old.job_id for old, _ in pairs if old.id in moved and old.job_id]
+        return [old.job_id for old, one in pairs if old.id in moved and old.size != one.size and old.job_id]
 
     def _known(self, folder_id: int, paths: list[str]) -> dict[str, Any]:
         """By path, and only what `take` looks at: it goes through every file of a folder at every look."""
@@ -127,7 +130,9 @@ class LibraryStore:
                 self._database.execute_sql(self._insert, tuple(row[field.name] for field in self._fields))
         for file_id, one in changed:
             again = {**_NOTHING_YET, "size": one.size, "mtime_ns": one.mtime_ns, "seen_at": now}
-            file.update(**again).where(file.id == file_id).execute()
+            del again["job_id"]
+            touched = peewee.Case(None, [(file.size == one.size, file.job_id)], "")
+            file.update(**again, job_id=touched).where(file.id == file_id).execute()
         for at in range(0, len(back), 500):
             again = {"state": "new", "reason": "", "seen_at": now}
             file.update(**again).where(file.id.in_(back[at : at + 500])).execute()
@@ -157,6 +162,15 @@ class LibraryStore:
             return sum(file.update(**changes).where(file.id.in_(part)).execute() for part in parts)
 
         return self._connections.write(change)
+
+    def change_file(self, file: LibraryFileRecord, **changes: Any) -> bool:
+        """Give a file other fields; False, with nothing changed, where it is not as this record has it.
+
+        That is: where it was forgotten, has another state, or was seen or asked about anew.
+        """
+        table = self._file
+        as_it_was = (table.id == file.id, table.state == file.state, table.seen_at == file.seen_at)
+        return self._connections.write(table.update(**changes).where(*as_it_was).execute) > 0
 
     def delete_files(self, ids: Sequence[int]) -> int:
         """Forget files; gives how many there were."""
@@ -199,8 +213,8 @@ class LibraryStore:
         return self._files(query)
 
     def uses(self, job_id: str) -> bool:
-        """Whether any file has that job."""
-        query = self._file.select().where(self._file.job_id == job_id)
+        """Whether any file that is there has that job."""
+        query = self._file.select().where(self._file.job_id == job_id, self._file.state != "gone")
         return self._connections.read(query.exists)
 
     def files(
@@ -230,7 +244,7 @@ class LibraryStore:
         file = self._file
         query = file.select()
         if search:
-            query = query.where(file.name.contains(search) | file.found.cast("TEXT").contains(search))
+            query = query.where(file.name.contains(search) | _in_a_tag(search))
         if state:
             query = query.where(file.state == state)
         return query.where(file.folder == folder_id) if folder_id else query
@@ -240,6 +254,12 @@ class LibraryStore:
 
     def _files(self, query: Any) -> list[LibraryFileRecord]:
         return self._connections.read(lambda: [library_file_record(row) for row in query.dicts()])
+
+
+def _in_a_tag(search: str) -> peewee.SQL:
+    """Looked for in the tags themselves, not in the JSON that they are kept as."""
+    plain = re.sub(r"([\\%_])", r"\\\1", search)  # nothing in it stands for something else
+    return peewee.SQL(_IN_A_TAG, (f"%{plain}%",))
 
 
 def _row(folder_id: int, seen: Seen, now: float) -> dict[str, Any]:

@@ -75,6 +75,22 @@ def test_files_are_kept_once_and_are_found_by_name_tag_state_and_folder(library,
     assert library.counts() == {folder: {"done": 1, "new": 1}, other: {"new": 1}}
 
 
+@pytest.mark.parametrize("search", ["Hündin", "雪", "a 50%_", 'say "so"', "c:\\"])
+def test_a_tag_is_found_by_what_it_says_whatever_letters_it_has(library, folder, search):
+    library.take(folder, seen("x.mp4", "y.mp4"), NOW)
+    first, second = (file.id for file in library.files())
+    library.change_files([first], found=["Hündin", "雪", "a 50%_ sale", 'say "so"', "c:\\"])
+    library.change_files([second], found=["boat", "a 50 sale"])
+    assert names(library.files(search=search)) == ["x.mp4"]
+
+
+@pytest.mark.parametrize("search", ["u00", ",", "[", '"', "\\"])
+def test_how_tags_are_kept_is_not_searched(library, folder, search):
+    library.take(folder, seen("x.mp4"), NOW)
+    library.change_files([file.id for file in library.files()], found=["Hündin", "雪"])
+    assert library.files(search=search) == [] and library.count(search=search) == 0
+
+
 def test_a_file_that_has_changed_is_new_again_and_its_job_is_named(library, folder):
     library.take(folder, seen("a.mp4", "b.mp4"), NOW)
     ids = [file.id for file in library.files()]

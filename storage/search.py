@@ -4,7 +4,7 @@ Captions are in a full-text index that triggers keep; of each tag and job the hi
 Newest first, since ranking would have to look at every match. Knows nothing of spans.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from itertools import groupby, islice
 from operator import itemgetter
@@ -21,7 +21,7 @@ _CAPTIONS = (
 )
 _NEWEST_CAPTIONS = _CAPTIONS.format("< ?", "DESC")
 _CAPTIONS_OF_JOB = _CAPTIONS.format("BETWEEN ? AND ?", "ASC LIMIT ?")
-_ROWS_OF_JOB = "SELECT min(id), max(id) FROM frame_answer WHERE job_id = ?"
+_ROWS_OF_JOB = "SELECT min(id), max(id), count(*) FROM frame_answer WHERE job_id = ?"
 # From the newest job on, so that it ends as soon as enough is found: a common tag is in nearly every job.
 _TAGS = (
     "SELECT p.job_id, p.tag, p.peak FROM job j CROSS JOIN tag_peak p "
@@ -60,27 +60,42 @@ class SearchStore:
         self._connections.write(lambda: note_tags(self._connections.database, job_id, {tag: peak}))
 
     def _captions(self, match: str, limit: int, each: int) -> list[CaptionHit]:
-        found: list[CaptionHit] = []
-        below: int | None = _BEHIND_ALL
-        while below is not None and len(found) < limit:
-            below = self._captions_below(match, below, limit, each, found)
-        return found[:limit]
+        read: dict[str, list[tuple]] = {}
+        found: dict[str, list[CaptionHit]] = {}
+        with closing(self._stretches(match)) as stretches:
+            for job_id, rows in stretches:
+                read.setdefault(job_id, []).extend(rows)
+                found[job_id] = _first_that_differ(job_id, read[job_id], each)
+                if sum(map(len, found.values())) >= limit:
+                    break
+        return [hit for hits in found.values() for hit in hits][:limit]
 
-    def _captions_below(
-        self, match: str, below: int, limit: int, each: int, found: list[CaptionHit]
-    ) -> int | None:
-        """Add job after job, the newest first; gives where to go on behind a job that says too much."""
+    def _stretches(self, match: str) -> Generator[tuple[str, list[tuple]], None, None]:
+        """What job after job says, the newest first; one that was paused may come again behind others."""
+        said_too_much: set[str] = set()
+        below: int | None = _BEHIND_ALL
+        while below is not None:
+            below = yield from self._stretches_below(match, below, said_too_much)
+
+    def _stretches_below(
+        self, match: str, below: int, said_too_much: set[str]
+    ) -> Generator[tuple[str, list[tuple]], None, int | None]:
+        """Gives where to go on behind a job that says too much, where no other job is among its rows."""
         with closing(self._connections.database.execute_sql(_NEWEST_CAPTIONS, (match, below))) as rows:
             for job_id, said in groupby(rows, key=itemgetter(0)):
+                if job_id in said_too_much:
+                    continue
                 read = list(islice(said, MOST_READ))
-                if len(read) == MOST_READ:
-                    ((first, last),) = self._rows(_ROWS_OF_JOB, job_id)
-                    read = self._rows(_CAPTIONS_OF_JOB, match, first, last, MOST_READ)
-                    found += _first_that_differ(job_id, read, each)
+                if len(read) < MOST_READ:
+                    yield job_id, read
+                    continue
+                said_too_much.add(job_id)
+                ((first, last, count),) = self._rows(_ROWS_OF_JOB, job_id)
+                beginning = self._rows(_CAPTIONS_OF_JOB, match, first, last, MOST_READ)
+                alone = last - first + 1 == count
+                yield job_id, beginning if alone else [*beginning, *read]
+                if alone:
                     return first
-                found += _first_that_differ(job_id, read, each)
-                if len(found) >= limit:
-                    break
         return None
 
     def _rows(self, query: str, *values: object) -> list[tuple]:

@@ -109,6 +109,39 @@ def test_a_video_that_says_too_much_is_read_from_its_beginning(store, search, mo
     ]
 
 
+def say(store, job_id, captions):
+    """What a job says further on, as when it is resumed."""
+    at = store.job(job_id).frames_done
+    for second, caption in enumerate(captions, at):
+        store.add_frame(FrameRecord(job_id, second, second * 1_000_000, "answered", caption=caption), 0.1)
+
+
+@pytest.mark.parametrize("most_read", [4, 500])
+def test_a_video_that_was_paused_hides_none_that_ran_meanwhile(store, search, monkeypatch, most_read):
+    monkeypatch.setattr("storage.search.MOST_READ", most_read)
+    job(store, "a1", ["a dog"])
+    job(store, "a2", ["dog one", "dog two"])
+    job(store, "a3", ["a black dog"] * 6)
+    job(store, "a4", ["a white dog"])
+    say(store, "a2", ["dog three"] * 8)
+    assert [hit[::2] for hit in found(search, "dog")] == [
+        ("a2", "dog one", None),
+        ("a2", "dog two", None),
+        ("a2", "dog three", None),
+        ("a4", "a white dog", None),
+        ("a3", "a black dog", None),
+        ("a1", "a dog", None),
+    ]
+
+
+def test_a_video_that_spoke_of_it_only_after_a_long_pause_is_found(store, search, monkeypatch):
+    monkeypatch.setattr("storage.search.MOST_READ", 4)
+    job(store, "a1", ["a cat"])
+    job(store, "a2", ["a black dog"] * 6)
+    say(store, "a1", ["dog"] * 5)
+    assert [hit[0] for hit in found(search, "dog")] == ["a1", "a2"]
+
+
 def test_a_search_follows_the_threshold_of_a_job(store, findings, search):
     job(store, "a1", [0.4, 0.9])
     findings.set_settings("a1", {"threshold": 0.95})
@@ -157,12 +190,19 @@ def test_the_limit_leaves_room_for_both_kinds(store, search):
         ("Where was the dog?", ["dog"]),
         ("red_car", ["red", "car"]),
         ("the", ["the"]),  # nothing else is asked for
-        ("Straße", ["strasse"]),
+        ("Straße", ["straße"]),  # as the index has it, which knows no other way to write it
         ('dog" NEAR("cat', ["dog", "near", "cat"]),
     ],
 )
 def test_the_words_that_are_looked_for(query, words):
     assert words_of(query) == words
+
+
+@pytest.mark.parametrize("query", ["Straße", "STRAßE", "straße"])
+def test_letters_that_have_two_ways_to_be_written_are_looked_for_as_they_stand(store, search, query):
+    job(store, "a1", ["Eine Straße am Fluss"])
+    job(store, "a2", [0.9], tags=("große straße",))
+    assert [hit.job_id for hit in search.find(query)] == ["a2", "a1"]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from fixtures.videos import constant, numbered_video
 
 from engine.backends.base import Frame, LoadPlan
 from engine.cancel import CancelToken
-from engine.errors import InvalidInput, ModelError
-from engine.jobs import JobRunner, videos, worker
+from engine.errors import InvalidInput, ModelError, ServerAway
+from engine.jobs import JobRunner, retries, videos, worker
 from engine.jobs.run import identity
 from engine.jobs.views import job_spans
 from engine.slot import Candidate, Slot
@@ -475,6 +475,31 @@ def test_a_full_disk_pauses_the_job_which_goes_on_by_itself(house, clip, monkeyp
     monkeypatch.setattr(worker, "DISK_ROOM", 0)
     house.wait_for(job_id, "completed")
     assert house.times(job_id) == ALL_TIMES
+
+
+@pytest.mark.parametrize("trouble", ["server", "disk"])
+def test_a_job_that_waits_for_a_server_or_room_goes_on_before_the_rest_of_the_queue(
+    house, clip, monkeypatch, trouble
+):
+    monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(retries, "FIRST_SECONDS", 0.0)
+    why = {"server": ServerAway("No server answers."), "disk": DiskFull("no room")}[trouble]
+    gate, add_frame, times = house.hold_at(0), house.store.add_frame, iter([why])
+
+    def add_or_fail(frame, seconds):
+        error = next(times, None)
+        if error is not None:
+            raise error
+        return add_frame(frame, seconds)
+
+    monkeypatch.setattr(house.store, "add_frame", add_or_fail)
+    first, second = house.submit(clip), house.submit(clip)
+    assert gate.reached.wait(WAIT)
+    gate.open()
+    house.wait_for(second, "completed")
+    house.wait_for(first, "completed")
+    assert house.store.job(first).started_at < house.store.job(second).started_at
+    assert house.times(first) == house.times(second) == ALL_TIMES
 
 
 def test_a_status_that_a_full_disk_does_not_take_is_shown_and_written_later(house, clip, monkeypatch):

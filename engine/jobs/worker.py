@@ -41,6 +41,7 @@ class Worker:
         self._run: Run | None = None
         self._unsaved: dict[str, Ending] = {}
         self._retries = Retries()
+        self._disk_due = 0.0  # monotonic: when it is looked again whether the disk has room
         self._closing = CancelToken()
         self._thread = threading.Thread(target=self._work, name="haven-jobs")
 
@@ -124,18 +125,17 @@ class Worker:
                 self._closing.wait(DISK_RETRY_SECONDS)
 
     def _next(self) -> JobRecord | None:
-        """The oldest queued job, waiting for one; None when Haven closes."""
+        """The oldest queued job, waiting for one; None when Haven closes.
+
+        What goes on by itself is queued again first: it would wait for the end of a long queue else.
+        """
         with self._state:
             while not self._closing.cancelled:
+                wait = self._retry()
                 job = self._store.next_queued()
                 if job is not None:
                     return job
-                for_room = bool(self._unsaved or self._waiting("disk"))
-                pauses = [self._retries.due_in(job.id) for job in self._waiting("server")]
-                self._state.wait(min([*pauses, *([DISK_RETRY_SECONDS] if for_room else [])], default=None))
-                if for_room:
-                    self._retry_after_full_disk()
-                self._retry_servers()
+                self._state.wait(wait)
         return None
 
     def _occupy_and_work_on(self, job: JobRecord) -> None:
@@ -176,6 +176,7 @@ class Worker:
             except StorageError:
                 log.warning("the end of job %s could not be written yet", run.job.id, exc_info=True)
                 self._unsaved[run.job.id] = ending
+                self._disk_due = time.monotonic() + DISK_RETRY_SECONDS
             finally:
                 self._run = None
                 self._state.notify_all()
@@ -186,6 +187,8 @@ class Worker:
             self._thumbnails.delete(run.job.id)
         elif ending.reason == "model" and identity(run.job) == self._slot.info.identity:
             self.requeue(run.job)  # its model came back while this was being written
+        elif ending.reason == "disk":
+            self._disk_due = time.monotonic() + DISK_RETRY_SECONDS
         elif ending.reason == "server":
             job = self._store.job(run.job.id)
             self._retries.failed(run.job.id, job.frames_done if job else 0)
@@ -202,10 +205,21 @@ class Worker:
     def _waiting(self, reason: str) -> list[JobRecord]:
         return [job for job in self._store.jobs(status="paused", limit=ALL) if job.reason == reason]
 
-    def _retry_servers(self) -> None:
+    def _retry(self) -> float | None:
+        """Queue again what is due; gives the seconds until more may be, None where nothing waits."""
+        pauses = []
+        if self._unsaved or self._waiting("disk"):
+            if self._disk_due <= time.monotonic():
+                self._disk_due = time.monotonic() + DISK_RETRY_SECONDS
+                self._retry_after_full_disk()
+            pauses.append(max(0.0, self._disk_due - time.monotonic()))
         for job in self._waiting("server"):
-            if self._retries.due_in(job.id) <= 0:
+            due_in = self._retries.due_in(job.id)
+            if due_in <= 0:
                 self.requeue(job)
+            else:
+                pauses.append(due_in)
+        return min(pauses, default=None)
 
     def _retry_after_full_disk(self) -> None:
         if shutil.disk_usage(self._store.folder).free < DISK_ROOM:

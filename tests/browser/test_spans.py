@@ -123,6 +123,18 @@ def test_a_span_is_added_and_deleted_and_a_wrong_time_is_explained(analysed):
     expect(page.get_by_role("button", name="Undo the last correction")).to_be_hidden()
 
 
+def test_the_spans_of_another_analysis_with_as_many_tags_are_corrected_by_its_own_tags(analysed):
+    page = analysed
+    page.get_by_label("Tags to look for").fill("mostly green, mostly yellow")
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.locator('tr[data-tag="mostly green"]')).to_have_count(1)
+    expect(page.locator(".run")).to_have_class(re.compile("completed"))
+    correct(page, "mostly green", "0:01.00", "3")
+    expect(page.locator('tr[data-tag="mostly green"]')).to_contain_text("corrected")
+    page.get_by_role("button", name="Undo the last correction").click()
+    expect(page.get_by_role("button", name="Undo the last correction")).to_be_hidden()
+
+
 def test_picking_a_row_or_the_timeline_seeks(analysed):
     page = analysed
     page.locator(".span-seek").nth(1).click()

@@ -31,6 +31,7 @@
     if (!root) return;
     root.hidden = true;
     find("[data-scope]").replaceChildren();
+    find("[data-of]").replaceChildren();
     find("[data-span-form]").hidden = true;
     trouble("");
   }

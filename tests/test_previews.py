@@ -3,6 +3,8 @@
 import shutil
 import threading
 from fractions import Fraction
+from pathlib import Path
+from typing import ClassVar
 
 import av
 import pytest
@@ -173,4 +175,31 @@ def test_a_page_has_a_copy_made_follows_it_and_plays_it(tmp_path):
     assert asked.post("/media/job/unknown/preview").status_code == 404
     clip.path.unlink()
     assert asked.post(address).status_code == 404
+    engine.close()
+
+
+class OnASlowDisk(type(Path())):
+    """A video that remembers which threads have touched its disk."""
+
+    touched: ClassVar[list[str]] = []
+
+    def stat(self, **how):
+        self.touched.append(threading.current_thread().name)
+        return super().stat(**how)
+
+    def is_file(self, **how):
+        self.touched.append(threading.current_thread().name)
+        return super().is_file(**how)
+
+
+def test_the_disk_of_a_video_holds_up_no_other_page(tmp_path):
+    engine = FakeEngine(tmp_path / "data")
+    house = House(engine, tmp_path)
+    token = house.opened.add(Opened(OnASlowDisk(tmp_path / "a.avi"), "a.avi"))
+    (tmp_path / "a.avi").write_bytes(b"")
+    app = FastAPI()
+    app.include_router(preview_routes(house))
+    OnASlowDisk.touched.clear()
+    assert TestClient(app).get(f"/media/opened/{token}/preview.mp4").status_code == 404
+    assert OnASlowDisk.touched and all(name.startswith("page-slow") for name in OnASlowDisk.touched)
     engine.close()

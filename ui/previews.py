@@ -50,6 +50,9 @@ def _add(router: APIRouter, house: House, address: str, find: Find) -> None:
             raise HTTPException(404, "The video is not there any more.") from None
         return JSONResponse(plain(view), headers={"cache-control": "no-store"})
 
+    def whole(video: Path) -> Path | None:
+        return previews.file(video) if video.is_file() else None
+
     @router.get(address)
     async def view(name: str) -> JSONResponse:
         return await done(previews.view, name)
@@ -64,8 +67,7 @@ def _add(router: APIRouter, house: House, address: str, find: Find) -> None:
 
     @router.get(f"{address}.mp4")
     async def copy(name: str) -> FileResponse:
-        path = await find(name)
-        made = previews.file(path) if path.is_file() else None
+        made = await slow(whole, await find(name))
         if made is None:
             raise HTTPException(404, headers={"cache-control": "no-store"})
         return FileResponse(made, media_type="video/mp4", headers={"cache-control": "private, no-cache"})

@@ -13,7 +13,14 @@ from storage.prepared import Prepared
 from storage.records import CorrectionRecord
 from storage.tables import Tables
 
-_ANSWERS = "SELECT time_us, state, tags FROM frame_answer WHERE job_id = ? AND time_us > ? ORDER BY time_us"
+_ANSWERS = (
+    "SELECT time_us, state, tags FROM frame_answer WHERE job_id = ? AND time_us > ? ORDER BY time_us LIMIT ?"
+)
+_FIRST_OF_TAG = (
+    "SELECT time_us FROM frame_answer WHERE job_id = ? "
+    "AND EXISTS (SELECT 1 FROM json_each(tags) WHERE key = ? AND value >= ?) ORDER BY time_us LIMIT 1"
+)
+_ALL = -1  # as a limit
 _BEFORE_ALL = -(1 << 62)  # microseconds
 
 
@@ -68,10 +75,17 @@ class CorrectionStore:
         return self._connections.write(remove) > 0
 
     def answers(
-        self, job_id: str, after_us: int | None = None
+        self, job_id: str, after_us: int | None = None, most: int = _ALL
     ) -> list[tuple[int, str, dict[str, float | None]]]:
         """Time, state and tags of a job's frames, in the order of time: what spans are made of."""
         database = self._connections.database
         since = _BEFORE_ALL if after_us is None else after_us
-        found = self._connections.read(lambda: database.execute_sql(_ANSWERS, (job_id, since)).fetchall())
+        asked = job_id, since, most
+        found = self._connections.read(lambda: database.execute_sql(_ANSWERS, asked).fetchall())
         return [(time_us, state, json.loads(tags)) for time_us, state, tags in found]
+
+    def first_of_tag(self, job_id: str, tag: str, sure: float) -> int | None:
+        """When a tag first had at least that probability, in microseconds; None where it never had."""
+        database, asked = self._connections.database, (job_id, tag, sure)
+        found = self._connections.read(lambda: database.execute_sql(_FIRST_OF_TAG, asked).fetchone())
+        return None if found is None else found[0]

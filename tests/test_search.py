@@ -150,6 +150,31 @@ def test_a_search_follows_the_threshold_of_a_job(store, findings, search):
     assert found(search, "dog") == [("a1", "tag", "dog", 0, 2)]
 
 
+@pytest.mark.parametrize("tag", ["dog", 'große "Hündin" \\ dog'])
+def test_a_long_video_hides_none_of_the_others_and_is_read_from_where_the_tag_holds(
+    store, search, monkeypatch, tag
+):
+    monkeypatch.setattr("engine.jobs.search.ANSWERS", 6)
+    monkeypatch.setattr("engine.jobs.search.FEW", 3)
+    job(store, "a1", [0.9, 0.1], tags=(tag,))
+    job(store, "a2", [0.1] * 8 + [0.9] * 4, tags=(tag,))
+    job(store, "a3", [0.1] * 10 + [0.9, 0.9, 0.1, 0.8, 0.1, 0.9, 0.9], tags=(tag,))
+    assert [(hit[0], *hit[3:]) for hit in found(search, "dog")] == [
+        ("a3", 10, 12),
+        ("a3", 13, 14),
+        ("a2", 8, 10),  # as far as it was read
+        ("a1", 0, 1),
+    ]
+
+
+def test_a_correction_of_a_long_video_is_found(store, findings, search, monkeypatch):
+    monkeypatch.setattr("engine.jobs.search.ANSWERS", 3)
+    monkeypatch.setattr("engine.jobs.search.FEW", 3)
+    job(store, "a1", [0.1] * 10)
+    findings.correct("a1", "dog", new=[7, 9])
+    assert found(search, "dog") == [("a1", "tag", "dog", 7, 9)]
+
+
 def test_a_search_follows_corrections(store, findings, search):
     job(store, "a1", [0.1, 0.1, 0.1, 0.1])
     findings.correct("a1", "dog", new=[1, 2.5])

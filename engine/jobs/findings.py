@@ -54,10 +54,20 @@ class Findings:
         """The spans of a job whose answers were read already."""
         return job_spans(job, samples, self.settings(job.id), self._corrections(job))
 
-    def of_tag(self, job: JobRecord, tag: str) -> list[Span]:
-        """The spans of one tag; read for this alone, so that jobs which are looked at stay at hand."""
-        samples = [Sample(*row) for row in self._store.corrections.answers(job.id)]
-        return tag_spans(job, tag, samples, self.settings(job.id), self._corrections(job))
+    def of_tag(self, job: JobRecord, tag: str, most: int) -> list[Span]:
+        """The spans of one tag; read for this alone, so that jobs which are looked at stay at hand.
+
+        Of a job with more than `most` answers only so many are read, from where the tag first holds.
+        """
+        settings, answers = self.settings(job.id), self._store.corrections.answers
+        if job.frames_done <= most:
+            samples = [Sample(*row) for row in answers(job.id)]
+        else:
+            first = self._store.corrections.first_of_tag(job.id, tag, settings.rule(tag).threshold)
+            samples = [Sample(*row) for row in answers(job.id, None if first is None else first - 1, most)]
+            if len(samples) == most:  # what follows is not known, so a span that reaches this far ends here
+                samples[-1] = Sample(samples[-1].time_us, "not read", {})
+        return tag_spans(job, tag, samples, settings, self._corrections(job))
 
     def settings(self, job_id: str) -> SpanSettings:
         """How the spans of a job are made."""

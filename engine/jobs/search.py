@@ -17,8 +17,9 @@ from storage.store import Store
 MOST = 200  # places at once
 LONGEST = 200  # characters of a question
 EACH = 5  # places of one tag, or captions, in one video
-# Answers that are read for one search, about a tenth of a second; beyond that it ends with what there is.
+# Answers that are read for one search, about a tenth of a second; beyond that a few of each video.
 ANSWERS = 20_000
+FEW = 500
 THRESHOLD = 0.5  # of a job whose spans were never made otherwise
 _WORD = re.compile(r"\w+")
 # What people put around what they look for; asked for alone, these are looked for as well.
@@ -63,10 +64,9 @@ class Search:
             job = self._store.job(found.job_id)
             if job is None or (job.video_path, found.tag) in seen:  # an older run over the same video
                 continue
-            left -= job.frames_done
-            if left < 0 and hits:
-                break
-            spans = self._findings.of_tag(job, found.tag)[:EACH]
+            most = max(left, FEW)
+            left -= min(job.frames_done, most)
+            spans = self._findings.of_tag(job, found.tag, most)[:EACH]
             if spans:
                 seen.add((job.video_path, found.tag))
             hits += [_tag(job, span) for span in spans]

@@ -41,6 +41,7 @@ class JobRecord:
     summarise: bool = False  # a summary was asked for
     summary: str = ""  # empty until it is written
     queue_place: float = 0.0  # waiting jobs run in this order; at first the time when they were made
+    from_library: bool = False  # made for a watched folder, and not by a person
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ def make_tables(database: peewee.Database) -> Tables:
         summarise = peewee.BooleanField()
         summary = peewee.TextField()
         queue_place = peewee.DoubleField()  # waiting jobs run in this order
+        from_library = peewee.BooleanField()
 
         class Meta:
             table_name = "job"

@@ -1,5 +1,6 @@
 """The library on real folders with real videos: what is found in them, and what becomes of it."""
 
+import errno
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ from fixtures.videos import colour_video, constant, numbered_video
 from engine.cancel import CancelToken
 from engine.engine import Engine
 from engine.errors import Cancelled, InvalidInput
+from engine.jobs import worker
 from engine.library import content, scan, watch
 from engine.video.request import AnalysisRequest
 from storage.library import Seen
@@ -381,6 +383,87 @@ def test_a_folder_that_goes_away_loses_nothing(engine, clips, films, tmp_path):
     until(lambda: engine.library.folder(view.folder_id).trouble, lambda said: said == "")
 
 
+@pytest.mark.parametrize("mount_point_stays", [False, True])
+def test_videos_that_wait_when_their_disk_goes_are_analysed_when_it_is_back(
+    engine, clips, films, tmp_path, mount_point_stays
+):
+    away = tmp_path / "unplugged"
+    put(clips, "long.mp4", tmp_path)
+    engine.submit_video(AnalysisRequest.of(tmp_path / "long.mp4", "mostly red", interval=0.04))
+    for name in ("red.mp4", "blue.mp4"):
+        put(clips, name, films)
+    watched(engine, films)
+    until(lambda: engine.library.queue(), lambda view: (view.running, view.waiting) == (1, 2))
+    films.rename(away)
+    if mount_point_stays:
+        films.mkdir()
+    engine.cancel_job(engine.library.queue().jobs[0].job_id)
+    until(lambda: [job.status for job in engine.jobs()], lambda found: found.count("failed") == 2)
+    state = "gone" if mount_point_stays else "new"
+    settled(engine, red_mp4=state, blue_mp4=state)
+    if mount_point_stays:
+        films.rmdir()
+    away.rename(films)
+    settled(engine, red_mp4="done", blue_mp4="done")
+
+
+def test_a_network_folder_that_gives_errors_sets_nothing_aside(engine, clips, films, monkeypatch):
+    """As a share does whose server is away: the system knows the folder, and everything in it is an error."""
+    lost, lstat, scandir = [], os.lstat, os.scandir
+
+    def or_lost(call):
+        def answer(path, *more, **how):
+            if lost and str(path).startswith(str(films)):
+                raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", str(path))
+            return call(path, *more, **how)
+
+        return answer
+
+    for name in ("red.mp4", "blue.mp4"):
+        put(clips, name, films)
+    watcher, loading = engine.library._watcher, [True]
+    watcher.analysis = replace(watcher.analysis, ready=lambda: not loading)
+    view = watched(engine, films)
+    settled(engine, red_mp4="new", blue_mp4="new")
+    monkeypatch.setattr(os, "lstat", or_lost(lstat))
+    monkeypatch.setattr(os, "scandir", or_lost(scandir))
+    lost.append(True)
+    loading.clear()
+    until(lambda: engine.library.folder(view.folder_id).trouble, lambda said: "not connected" in said)
+    assert states(engine) == {"red.mp4": "new", "blue.mp4": "new"}
+    lost.clear()
+    settled(engine, red_mp4="done", blue_mp4="done")
+
+
+def test_a_file_that_the_disk_stumbles_over_stops_no_other_and_is_tried_again(
+    engine, clips, films, monkeypatch
+):
+    stumbles, sha256_of = [True], content.sha256_of
+
+    def or_stumble(seen, store, cancel):
+        if stumbles and seen.path.endswith("blue.mp4"):
+            raise OSError(errno.EIO, "Input/output error")
+        return sha256_of(seen, store, cancel)
+
+    monkeypatch.setattr(watch, "sha256_of", or_stumble)
+    for name in ("blue.mp4", "red.mp4"):
+        put(clips, name, films)
+    watched(engine, films)
+    settled(engine, blue_mp4="new", red_mp4="done")
+    stumbles.clear()
+    settled(engine, blue_mp4="done", red_mp4="done")
+
+
+def test_a_file_that_is_locked_is_set_aside(engine, clips, films, monkeypatch):
+    def locked(seen, store, cancel):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(watch, "sha256_of", locked)
+    put(clips, "red.mp4", films)
+    watched(engine, films)
+    assert "Permission denied" in settled(engine, red_mp4="bad")["red.mp4"].reason
+
+
 def test_files_that_a_new_pattern_leaves_out_are_forgotten(engine, clips, films):
     put(clips, "red.mp4", films)
     put(clips, "blue.mp4", films / "more")
@@ -434,6 +517,88 @@ def test_nothing_is_queued_for_a_model_that_is_about_to_go(engine, clips, films)
     settled(engine, red_mp4="done")
 
 
+@pytest.mark.parametrize("reason", ["server", "disk"])
+def test_nothing_is_queued_while_analyses_wait_for_a_server_or_room(
+    engine, clips, films, monkeypatch, reason
+):
+    monkeypatch.setattr(worker.Worker, "_retry", lambda worker: None)  # it stays away
+    asked = []
+    watcher = engine.library._watcher
+    watcher.analysis = replace(watcher.analysis, ready=lambda: asked.append(True) or True)
+    put(clips, "long.mp4", films.parent)
+    job = engine.submit_video(AnalysisRequest.of(films.parent / "long.mp4", "mostly red", interval=0.04))
+    engine.pause_job(job.job_id)
+    until(lambda: engine.job(job.job_id).status, lambda status: status == "paused")
+    engine._store.move_job(job.job_id, ("paused",), "paused", reason=reason)
+    put(clips, "red.mp4", films)
+    watched(engine, films)
+    settled(engine, red_mp4="new")
+    before = len(asked)
+    until(lambda: len(asked), lambda times: times > before + 2)
+    assert states(engine) == {"red.mp4": "new"}
+    engine.cancel_job(job.job_id)
+    settled(engine, red_mp4="done")
+
+
+def forgets(engine):
+    engine.library.forget(engine.library.folders()[0].folder_id)
+
+
+def asks_something_else(engine):
+    watched(engine, engine.library.folders()[0].folder, tags="mostly blue")
+
+
+def pauses_all(engine):
+    engine.library.pause_all()
+
+
+def loads_a_model(engine):
+    watcher = engine.library._watcher
+    watcher.analysis = replace(watcher.analysis, ready=lambda: False)
+
+
+@pytest.mark.parametrize("then", [forgets, asks_something_else, pauses_all, loads_a_model])
+@pytest.mark.parametrize("when", ["read", "queued"])
+def test_what_is_decided_while_a_file_is_read_or_queued_holds_for_it(
+    engine, clips, films, monkeypatch, then, when
+):
+    watcher, real, decided = engine.library._watcher, content.sha256_of, threading.Event()
+
+    def decide():
+        if not decided.is_set():
+            then(engine)
+            decided.set()
+
+    def read(seen, store, cancel):
+        sha256 = real(seen, store, cancel)
+        decide()
+        return sha256
+
+    def queued(request):
+        job_id = submit(request)
+        decide()
+        return job_id
+
+    if when == "read":
+        monkeypatch.setattr(watch, "sha256_of", read)
+    else:
+        submit = watcher.analysis.submit
+        watcher.analysis = replace(watcher.analysis, submit=queued)
+    put(clips, "long.mp4", films)
+    watched(engine, films, interval=0.04)
+    assert decided.wait(WAIT)
+
+    def over(jobs):
+        return all(job.tags == ("mostly blue",) or job.status == "cancelled" for job in jobs)
+
+    until(engine.jobs, over)
+    if then is asks_something_else:
+        until(lambda: states(engine), lambda found: found == {"long.mp4": "queued"})
+    elif then is not forgets:
+        assert states(engine) == {"long.mp4": "new"}
+    assert over(engine.jobs())
+
+
 def test_a_deleted_analysis_is_not_made_again_by_itself(engine, clips, films):
     put(clips, "red.mp4", films)
     watched(engine, films)
@@ -464,6 +629,29 @@ def test_a_forgotten_folder_stops_its_jobs_and_keeps_what_was_found(engine, clip
         engine.library.forget(view.folder_id)
 
 
+def asked_by_hand(engine, video):
+    """An analysis that a person began, and that the library has found."""
+    job = engine.submit_video(AnalysisRequest.of(video, "mostly red, mostly blue", interval=0.04))
+    until(lambda: engine._store.job(job.job_id).video_sha256, bool)
+    view = watched(engine, video.parent, interval=0.04)
+    until(lambda: engine.library.files().files, lambda files: [f.state for f in files] == ["queued"])
+    assert engine.library.files().files[0].job.job_id == job.job_id
+    return job.job_id, view.folder_id
+
+
+def test_forgetting_a_folder_leaves_what_a_person_asked(engine, clips, films):
+    job_id, folder_id = asked_by_hand(engine, put(clips, "long.mp4", films))
+    engine.library.forget(folder_id)
+    assert engine.job(job_id).status != "cancelled"
+
+
+def test_a_changed_file_leaves_what_a_person_asked(engine, clips, films):
+    job_id, _ = asked_by_hand(engine, put(clips, "long.mp4", films))
+    put(clips, "red.mp4", films, "long.mp4")
+    until(lambda: engine.library.files().files[0].job, lambda job: job and job.job_id != job_id)
+    assert engine.job(job_id).status != "cancelled"
+
+
 @pytest.mark.parametrize("path", ["", "  ", "/no/such/folder", "/dev/null", "\0"])
 def test_what_is_no_folder_is_refused_in_words(engine, path):
     with pytest.raises(InvalidInput):
@@ -473,6 +661,18 @@ def test_what_is_no_folder_is_refused_in_words(engine, path):
 def test_havens_own_folder_is_not_watched(engine):
     with pytest.raises(InvalidInput, match="belongs to Haven"):
         watched(engine, engine._store.folder)
+
+
+def test_havens_own_folder_is_left_out_also_where_a_link_leads_to_it(tmp_path, clips, films):
+    (films / "data").mkdir()
+    (tmp_path / "data").symlink_to(films / "data", target_is_directory=True)
+    engine = opened(tmp_path)
+    engine.start()
+    put(clips, "blue.mp4", films / "data" / "videos")
+    put(clips, "red.mp4", films)
+    watched(engine, films)
+    settled(engine, red_mp4="done")
+    engine.close()
 
 
 def test_nothing_is_asked_is_refused(engine, films):
@@ -575,6 +775,41 @@ def test_a_changed_file_takes_its_waiting_job_away(queue, engine, clips, films):
     put(clips, "red.mp4", films, "d.mp4")
     until(lambda: engine.job(last.job_id).status, lambda status: status == "cancelled")
     until(lambda: engine.library.files(search="d.mp4").files[0], lambda file: file.state == "queued")
+
+
+def test_a_file_that_is_only_touched_keeps_its_place_in_the_queue(queue, engine, films):
+    before = [job.job_id for job in queue.queue().jobs]
+    os.utime(films / "d.mp4", ns=(1, 1))
+    until(
+        lambda: engine._store.library.files("d.mp4")[0],
+        lambda file: (file.mtime_ns, file.state) == (1, "queued"),
+    )
+    assert [engine.job(job_id).status for job_id in before[1:]] == ["queued"] * 3
+    assert len(engine.jobs()) == 4
+
+
+def test_a_file_that_was_changed_to_another_of_its_size_takes_its_waiting_job_away(queue, engine, films):
+    last = queue.queue().jobs[-1]
+    with (films / "d.mp4").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"z")
+    until(lambda: engine.job(last.job_id).status, lambda status: status == "cancelled")
+    file = until(lambda: engine.library.files(search="d.mp4").files[0], lambda file: file.state == "queued")
+    assert file.job.job_id != last.job_id
+
+
+def test_asking_something_else_cancels_what_waits_but_for_what_another_folder_asks(
+    queue, engine, clips, films, tmp_path
+):
+    jobs = [job.job_id for job in queue.queue().jobs]
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(films / "d.mp4", other / "copy.mp4")
+    watched(engine, other, interval=0.04)
+    until(lambda: states(engine).get("copy.mp4"), lambda state: state == "queued")
+    watched(engine, films, tags="mostly red", interval=0.04)
+    until(lambda: [engine.job(job).status for job in jobs[:3]], lambda found: set(found) == {"cancelled"})
+    assert engine.job(jobs[3]).status != "cancelled"
 
 
 def test_only_so_many_wait_at_a_time(engine, clips, films, monkeypatch):

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from test_store import frame, job
@@ -109,6 +110,32 @@ def test_a_file_that_is_back_is_looked_into_again(library, folder):
     assert library.paths_after(folder, "", 10) == []
     library.take(folder, seen("a.mp4"), NOW + 1)
     assert library.files()[0].state == "new"
+
+
+def test_a_file_of_the_same_size_keeps_its_job_until_its_content_is_known(library, folder):
+    library.take(folder, seen("a.mp4"), NOW)
+    library.change_files([library.files()[0].id], state="queued", job_id="j1")
+    assert library.take(folder, seen("a.mp4", mtime_ns=6), NOW + 5) == []
+    file = library.files()[0]
+    assert (file.state, file.job_id, file.mtime_ns) == ("new", "j1", 6)
+
+
+def test_a_file_is_changed_only_as_long_as_it_is_as_it_was(library, folder):
+    library.take(folder, seen("a.mp4"), NOW)
+    old = library.files()[0]
+    library.renew_folder(folder, NOW + 1)
+    assert not library.change_file(old, state="queued")
+    now = library.files()[0]
+    assert library.change_file(now, state="queued") and not library.change_file(now, state="done")
+    assert library.files()[0].state == "queued"
+    library.delete_folder(folder)
+    assert not library.change_file(replace(now, state="queued"), state="done")
+
+
+def test_a_job_of_a_file_that_is_gone_is_used_by_none(library, folder):
+    library.take(folder, seen("a.mp4"), NOW)
+    library.change_files([library.files()[0].id], state="gone", job_id="j1")
+    assert not library.uses("j1")
 
 
 def test_a_look_that_finds_nothing_new_writes_nothing(store, library, folder):

@@ -4,7 +4,7 @@ How folders are looked through is the business of `watch`; jobs and their queue 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,20 +78,20 @@ class Library:
             now = time.time()
             folder_id = self._store.library.add_folder(str(root), recursive, pattern, asked, now)
             if before is not None and dict(before.asked) != asked:
+                left = self._waiting(folder_id, ("queued", "new"))
                 self._store.library.renew_folder(folder_id, now)
+                self._watcher.let_go(left)
         self._watcher.scan(folder_id)
         return self.folder(folder_id)
 
     def forget(self, folder_id: int) -> FolderView:
-        """Watch a folder no longer. Its jobs that wait are cancelled; what was found is kept."""
+        """Watch a folder no longer. Jobs made for it that wait are cancelled; what was found is kept."""
         view = self.folder(folder_id)
         with storage_said():
-            waiting = self._store.library.with_job(view.folder_id, ("queued",), WAITING, limit=1_000_000)
+            left = self._waiting(view.folder_id, ("queued", "new", "gone"))
             self._store.library.delete_folder(view.folder_id)
             self._watcher.forget(view.folder_id)
-            for file in waiting:
-                if not self._store.library.uses(file.job_id):
-                    self._jobs.cancel(file.job_id)
+            self._watcher.let_go(left)
         return view
 
     def scan(self, folder_id: int = 0) -> list[FolderView]:
@@ -214,6 +214,11 @@ class Library:
         return self._disk.clear(kind)
 
     # views
+
+    def _waiting(self, folder_id: int, states: Sequence[str]) -> list[str]:
+        """The jobs of such files that have not ended."""
+        files = self._store.library.with_job(folder_id, states, WAITING, limit=1_000_000)
+        return [file.job_id for file in files]
 
     def _root(self, path: str | Path) -> Path:
         """Raises: InvalidInput for what is no folder or file that can be looked into."""

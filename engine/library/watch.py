@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -62,6 +62,7 @@ class _Folder:
     looking: bool = False
     looked: bool = False
     unreadable: str = ""
+    unread: str = ""  # the path that could not be read, behind which the next round begins
     refused: str = ""  # why its videos cannot be analysed with the model that serves
 
 
@@ -113,6 +114,13 @@ class Watcher:
         """Why a folder cannot be looked through, or why its videos cannot be analysed now."""
         folder = self._folder(folder_id)
         return folder.unreadable or folder.refused
+
+    def let_go(self, job_ids: Iterable[str]) -> None:
+        """Cancel what no file needs any more of what was made for the library: not what a person asked."""
+        for job_id in dict.fromkeys(job_ids):
+            job = self.store.job(job_id)
+            if job is not None and job.from_library and not self.store.library.uses(job_id):
+                self.analysis.cancel(job_id)
 
     def _folder(self, folder_id: int) -> _Folder:
         with self._state:
@@ -167,7 +175,7 @@ class Watcher:
             self._scan(folder)
             known.unreadable = ""
         except OSError as error:
-            known.unreadable = f"{folder.path} cannot be read ({error.strerror}). Is its disk connected?"
+            known.unreadable = _not_read(folder, error)
         finally:
             now = time.monotonic()
             known.looking, known.looked = False, True
@@ -178,7 +186,7 @@ class Watcher:
     def _scan(self, folder: LibraryFolderRecord) -> None:
         fits = scan.matcher(folder.pattern)
         root = Path(folder.path)
-        found = scan.walk(root, folder.recursive, fits, self.store.folder, self._closing)
+        found = scan.walk(root, folder.recursive, fits, self.store.folder.resolve(), self._closing)
         while seen := list(islice(found, BATCH)):
             if any(self._cannot_be_kept(one) for one in seen):
                 seen = [one for one in seen if not self._cannot_be_kept(one)]
@@ -190,9 +198,7 @@ class Watcher:
         return seen.size >= 2**63 or not -(2**63) <= seen.mtime_ns < 2**63
 
     def _take(self, folder: LibraryFolderRecord, seen: Sequence[Seen]) -> None:
-        for job_id in self.store.library.take(folder.id, seen, time.time()):
-            if not self.store.library.uses(job_id):
-                self.analysis.cancel(job_id)  # the file that it is about is not there any more
+        self.let_go(self.store.library.take(folder.id, seen, time.time()))  # what they are about is not there
 
     def _miss(self, folder: LibraryFolderRecord, root: Path, fits: Callable[[str], bool]) -> None:
         """Note which files are gone, and forget those that are not asked for any more."""
@@ -214,8 +220,15 @@ class Watcher:
         for file in self._with_job(folder, ("queued", "bad"), DONE):
             self._done(file, reason=file.reason if file.state == "queued" else "")
         for file in self._with_job(folder, ("queued",), ("failed",)):
-            job = self.store.job(file.job_id)
-            self._set_aside(file, job.error if job else "The analysis was deleted.")
+            why = _why_unreadable(folder)
+            if why is not None:  # its disk is away, for which no file is to blame
+                self._folder(folder.id).unreadable = _not_read(folder, why)
+                self._change(file, state="new", reason="", job_id="")
+            elif not _is_there(file.path):
+                self._change(file, state="gone", reason="")
+            else:
+                job = self.store.job(file.job_id)
+                self._change(file, state="bad", reason=job.error if job else "The analysis was deleted.")
 
     def _with_job(
         self, folder: LibraryFolderRecord, states: Sequence[str], statuses: Sequence[str]
@@ -225,23 +238,30 @@ class Watcher:
                 self._closing.raise_if_cancelled()
                 yield file
 
-    def _done(self, file: LibraryFileRecord, job_id: str = "", reason: str = "") -> None:
+    def _done(self, file: LibraryFileRecord, job_id: str = "", reason: str = "") -> bool:
         job = self.store.job(job_id or file.job_id)
         if job is None:  # deleted just now
-            return
+            return False
         found = list(self.analysis.found(job.id))
         about = {"job_id": job.id, "duration_us": job.duration_us, "found": found, "reason": reason}
-        self.store.library.change_files([file.id], state="done", **about)
+        return self._change(file, state="done", **about)
 
     def _set_aside(self, file: LibraryFileRecord, reason: str) -> None:
-        self.store.library.change_files([file.id], state="bad", reason=reason)
+        """One that was looked into; a job that it had before is about another content."""
+        self._change(file, state="bad", reason=reason, job_id="")
+        self.let_go([file.job_id])
+
+    def _change(self, file: LibraryFileRecord, **changes: object) -> bool:
+        """False, with nothing changed, where it was forgotten, changed or asked something else meanwhile."""
+        return self.store.library.change_file(file, **changes)
 
     # queueing
 
     def _queue(self, folder: LibraryFolderRecord) -> None:
         """Hand files to the jobs, in the order of their paths, until something else is to be done."""
-        after = ""
-        while self._may_go_on():
+        known = self._folder(folder.id)
+        after, known.unread = known.unread, ""
+        while not known.unreadable and self._may_go_on():
             before = time.time() - SETTLE_SECONDS
             file = self.store.library.next_new(folder.id, before, after)
             if file is None or self._refused(folder, file):
@@ -254,9 +274,16 @@ class Watcher:
         with self._state:
             if self._woken or any(known.due <= time.monotonic() for known in self._folders.values()):
                 return False
-        if self.store.setting(HELD, False) or not self.analysis.ready():
+        if self._held() or any(self.store.queue.count("paused", reason) for reason in ("server", "disk")):
             return False
         return self.store.queue.count("queued") < AHEAD
+
+    def _held(self) -> bool:
+        return bool(self.store.setting(HELD, False)) or not self.analysis.ready()
+
+    def _is_asked(self, folder: LibraryFolderRecord) -> bool:
+        """Whether its files are still to be queued: minutes go by while one is read."""
+        return self.store.library.folder(folder.id) == folder and not self._held()
 
     def _refused(self, folder: LibraryFolderRecord, file: LibraryFileRecord) -> bool:
         """Whether the model that serves cannot do what is asked of this folder at all."""
@@ -274,16 +301,18 @@ class Watcher:
             if not _is_as_seen(seen):
                 raise Changing
             sha256 = sha256_of(seen, self.store, self._closing)
-            request = request_of(folder, file.path)
-            alike = self._alike(sha256, request)
-            if alike is not None:
-                self._join(file, alike)
+            if not self._is_asked(folder):
                 return
-            self._submit(folder, file, request, sha256)
+            request = request_of(folder, file.path)
+            alike = self._alike(file, sha256, request)
+            if alike is None:
+                self._submit(folder, file, request, sha256)
+            elif self._join(file, alike) and alike.id != file.job_id:
+                self.let_go([file.job_id])
         except Changing:
             self._look_again(folder, file)
         except OSError as error:
-            self._set_aside(file, f"It cannot be read: {error.strerror}.")
+            self._not_read(folder, file, error)
 
     def _submit(
         self, folder: LibraryFolderRecord, file: LibraryFileRecord, request: AnalysisRequest, sha256: str
@@ -293,26 +322,38 @@ class Watcher:
         except (OutOfSpace, DataFolderError):
             raise  # not the file's fault
         except HavenError as error:
+            if not _is_as_seen(Seen(file.path, file.size, file.mtime_ns)):
+                raise Changing from error
             if not self._refused(folder, file):  # another model may have come meanwhile
                 self._set_aside(file, str(error))
             return
-        job = self.store.job(job_id)
-        length = job.duration_us if job else 0
-        self.store.library.change_files(
-            [file.id], state="queued", sha256=sha256, job_id=job_id, duration_us=length, found=[]
-        )
+        job = self.store.update_job(job_id, from_library=True)
+        about = {
+            "sha256": sha256,
+            "job_id": job_id,
+            "duration_us": job.duration_us if job else 0,
+            "found": [],
+        }
+        if self._is_asked(folder) and self._change(file, state="queued", **about):
+            self.let_go([file.job_id])
+        else:  # it was forgotten, paused or asked something else just now
+            self.let_go([job_id])
 
-    def _alike(self, sha256: str, request: AnalysisRequest) -> JobRecord | None:
-        """An analysis of this content, asked the same of the same model, that ended well or still may."""
+    def _alike(self, file: LibraryFileRecord, sha256: str, request: AnalysisRequest) -> JobRecord | None:
+        """An analysis of this content, asked the same of the same model, that ended well or still may.
+
+        Of whichever model, where it is the file's own: to be touched, or away for a while, changes nothing.
+        """
         model = self.analysis.model()
-        wanted = request.sampling.as_dict()
+        own = self.store.job(file.job_id) if file.job_id else None
+        if own is not None and own.video_sha256 == sha256 and _still_holds(own, request):
+            return own
         for job in self.store.queue.alike(sha256, model.digest, request.prompt_sha256):
-            same_sampling = Sampling.from_dict(job.sampling).as_dict() == wanted
-            if job.status in ALIVE and same_sampling and identity(job) == model.identity:
+            if _still_holds(job, request) and identity(job) == model.identity:
                 return job
         return None
 
-    def _join(self, file: LibraryFileRecord, job: JobRecord) -> None:
+    def _join(self, file: LibraryFileRecord, job: JobRecord) -> bool:
         """This file has been analysed already, or waits to be, here or at another place."""
         reason = ""
         if job.video_path != file.path:
@@ -322,10 +363,9 @@ class Watcher:
                 size, mtime_ns = file.size, file.mtime_ns
                 self.store.update_job(job.id, video_path=file.path, video_size=size, video_mtime_ns=mtime_ns)
         if job.status in DONE:
-            self._done(file, job.id, reason)
-        else:
-            about = {"job_id": job.id, "duration_us": job.duration_us, "found": [], "reason": reason}
-            self.store.library.change_files([file.id], state="queued", **about)
+            return self._done(file, job.id, reason)
+        about = {"job_id": job.id, "duration_us": job.duration_us, "found": [], "reason": reason}
+        return self._change(file, state="queued", **about)
 
     def _look_again(self, folder: LibraryFolderRecord, file: LibraryFileRecord) -> None:
         """It is not as it was seen: gone, replaced, or being written."""
@@ -333,15 +373,51 @@ class Watcher:
             status = os.lstat(file.path)
         except (FileNotFoundError, NotADirectoryError):
             status = None
-        if status is None or not stat.S_ISREG(status.st_mode):
-            self.store.library.change_files([file.id], state="gone", reason="")
+        except OSError as error:
+            self._not_read(folder, file, error)
+            return
+        why = _why_unreadable(folder)
+        if why is not None:
+            self._not_read(folder, file, why)
+        elif status is None or not stat.S_ISREG(status.st_mode):
+            self._change(file, state="gone", reason="")
         else:
             self._take(folder, [Seen(file.path, status.st_size, status.st_mtime_ns)])
+
+    def _not_read(self, folder: LibraryFolderRecord, file: LibraryFileRecord, error: OSError) -> None:
+        """A file that is locked is set aside; with any other trouble its disk may be about to go."""
+        if isinstance(error, PermissionError) and _why_unreadable(folder) is None:
+            self._set_aside(file, f"It cannot be read: {error.strerror}.")
+            return
+        log.warning("%s cannot be read now: %s", file.path, error)
+        known = self._folder(folder.id)
+        known.unreadable, known.unread = _not_read(folder, error), file.path
 
 
 def request_of(folder: LibraryFolderRecord, path: str) -> AnalysisRequest:
     """What is asked of a file in that folder. Raises: InvalidInput."""
     return AnalysisRequest.of(path, **folder.asked)
+
+
+def _not_read(folder: LibraryFolderRecord, error: OSError) -> str:
+    return f"{folder.path} cannot be read ({error.strerror}). Is its disk connected?"
+
+
+def _why_unreadable(folder: LibraryFolderRecord) -> OSError | None:
+    """Why nothing can be said of what is in a folder; None where it can be listed."""
+    try:
+        if stat.S_ISDIR(os.lstat(folder.path).st_mode):
+            with os.scandir(folder.path) as entries:
+                next(entries, None)
+    except OSError as error:
+        return error
+    return None
+
+
+def _still_holds(job: JobRecord, request: AnalysisRequest) -> bool:
+    """Whether a job asks just that, and ended well or still may."""
+    same_sampling = Sampling.from_dict(job.sampling).as_dict() == request.sampling.as_dict()
+    return job.status in ALIVE and job.prompt_sha256 == request.prompt_sha256 and same_sampling
 
 
 def _is_there(path: str) -> bool:

@@ -21,7 +21,7 @@ from engine.video.summary import Summary, SummaryStep, summarise
 from storage.store import Store
 from tests.fixtures.videos import constant, numbered_video
 from tests.running import Running
-from ui import cards
+from ui import cards, panels
 
 TINY = Path(__file__).parent / "fixtures" / "tiny_model"
 WORD = re.compile(r"w\d+")
@@ -148,6 +148,25 @@ def test_a_model_that_writes_nothing_is_a_plain_message():
         told(captions(3), Writer(says="  "))
 
 
+@pytest.mark.parametrize("bad", [[1, 2], [2, 4, 5]])
+def test_a_question_at_which_the_model_fails_is_asked_again(bad):
+    def fail(number):
+        if number in bad:
+            raise ModelError("The model stumbled.")
+
+    given, smooth, stumbling = captions(100), Writer(400, says="It goes on."), Writer(400, says="It goes on.")
+    stumbling._on_stream = fail
+    assert told(given, stumbling) == told(given, smooth)
+    assert len(stumbling.questions) == len(smooth.questions) + len(bad)
+
+
+def test_the_third_failure_is_the_last():
+    backend = Writer(says="")
+    with pytest.raises(ModelError, match="wrote nothing"):
+        told(captions(3), backend)
+    assert len(backend.questions) == 3
+
+
 def test_without_captions_there_is_nothing_to_summarise():
     with pytest.raises(ModelError, match="nothing to summarise"):
         told([(0, ""), (1, "  ")], Writer())
@@ -250,6 +269,32 @@ def test_a_model_that_fails_at_the_summary_leaves_the_frames(tmp_path, clip):
         job = house.run(clip, **ASK)
         assert (job.status, job.frames_done, job.frames_failed) == ("completed_with_errors", 6, 0)
         assert "The summary could not be written: fake-1 wrote nothing" in job.error
+
+
+def test_a_summary_that_failed_is_written_later_without_the_frames_and_the_video(tmp_path, clip):
+    video = tmp_path / "lake.mp4"
+    video.write_bytes(clip.read_bytes())
+    with running(tmp_path / "data", Writer(says="")) as house:
+        job = house.run(video, **ASK)
+        view = house.runner.view(job)
+        assert view.lacks_summary and 'data-act="resume"' in cards.job_row(view, 0.0)
+        assert "Write the summary" in panels.run(view)
+        video.rename(tmp_path / "elsewhere.mp4")
+        house.backend.asked.clear()
+        house.backend.says = "A lake."
+        again = house.resume(job.id)
+        assert (again.status, again.reason, again.error, again.summary) == ("completed", "", "", "A lake.")
+        assert house.backend.asked == [] and not house.runner.view(again).lacks_summary
+        with pytest.raises(InvalidInput, match="nothing to resume"):
+            house.runner.resume(job.id)
+
+
+def test_what_ended_with_lost_frames_and_its_summary_is_not_resumed(tmp_path, clip):
+    with running(tmp_path, Writer(answers={2: ModelError("The model stumbled.")})) as house:
+        job = house.run(clip, **ASK)
+        assert (job.status, job.summary) == ("completed_with_errors", "answer 1")
+        with pytest.raises(InvalidInput, match="nothing to resume"):
+            house.runner.resume(job.id)
 
 
 def test_a_server_that_is_away_is_waited_for(tmp_path, clip, monkeypatch):

@@ -147,7 +147,7 @@ def _asked(job: JobView) -> str:
 
 def _job_buttons(job: JobView) -> str:
     buttons = [_button("open", job, "Open")]
-    if job.status in RESUMABLE:
+    if job.status in RESUMABLE or job.lacks_summary:
         buttons.append(_button("resume", job, "Resume"))
     buttons.append(_button("delete", job, "Delete", " data-sure='Really delete?'"))
     return "".join(buttons)

@@ -119,7 +119,7 @@ def _buttons(job: JobView) -> str:
         return _button("pause", job, "Pause") + _button("cancel", job, "Cancel")
     if job.status == "cancelling":
         return '<button type="button" class="small" disabled title="It is stopping now">Stopping</button>'
-    words = RESUME_WORDS.get(job.status)
+    words = "Write the summary" if job.lacks_summary else RESUME_WORDS.get(job.status)
     resume = _button("resume", job, words) if words else ""
     return resume + (_button("cancel", job, "Cancel") if job.status == "paused" else "")
 

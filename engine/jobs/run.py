@@ -35,6 +35,7 @@ from storage.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
 
+SUMMARY_ALONE = "summary"  # why a job is queued of which nothing else is left to do
 PICTURES_AT_RISK = 64  # kept frames whose thumbnail may not have been written when a process was killed
 # Why a run is stopped, the weakest wish first, and what becomes of the job.
 STOPPED: dict[str, tuple[JobStatus, str]] = {
@@ -105,6 +106,12 @@ class Run:
             return Ending("failed", error=f"Something in Haven broke: {type(error).__name__}: {error}")
 
     def _analyse(self) -> Ending:
+        if self.job.reason != SUMMARY_ALONE:
+            self._ask_about_frames()
+        ending = self._completed()
+        return self._summarised(ending) if self.job.summarise and ending.status != "failed" else ending
+
+    def _ask_about_frames(self) -> None:
         check_unchanged(self.job, self.store, self.cancel)
         sampling = Sampling.from_dict(self.job.sampling)
         described = with_details(self.job.tags, self.job.tag_details)
@@ -113,8 +120,6 @@ class Run:
         self._scan(sampling, task)
         if sampling.refine:
             self._refine(task)
-        ending = self._completed()
-        return self._summarised(ending) if self.job.summarise and ending.status != "failed" else ending
 
     def _scan(self, sampling: Sampling, task: FrameTask) -> None:
         """Ask about the samples that are left."""

@@ -17,8 +17,8 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled, InvalidInput
 from engine.events import RESUMABLE, JobView
 from engine.jobs import videos
-from engine.jobs.run import STOPPED, Ending, identity
-from engine.jobs.views import job_view
+from engine.jobs.run import STOPPED, SUMMARY_ALONE, Ending, identity
+from engine.jobs.views import job_view, lacks_summary
 from engine.jobs.worker import ALL, Worker
 from engine.slot import Slot
 from engine.video.frames import VideoInfo, effective_interval, planned_count
@@ -103,15 +103,18 @@ class JobRunner:
     def resume(self, job_id: str) -> None:
         """Queue a job again, to go on behind its last frame; of a failed one, behind its last good frame.
 
+        Of one that has ended without the summary that it was to have, the summary alone is asked for again.
+
         Raises: InvalidInput when it cannot.
         """
         with self._worker.held():
             job = self._store.job(job_id)
             if job is not None and job.status == "failed":
                 self._store.drop_failed_tail(job_id)
-            moved = self._store.move_job(
-                job_id, tuple(RESUMABLE), "queued", reason="", error="", ended_at=None
-            )
+            alone = job is not None and lacks_summary(job)
+            expected = ("completed_with_errors",) if alone else tuple(RESUMABLE)
+            reason = SUMMARY_ALONE if alone else ""
+            moved = self._store.move_job(job_id, expected, "queued", reason=reason, error="", ended_at=None)
         if moved is None:
             raise InvalidInput(f"This analysis is {self._status_words(job_id)}: there is nothing to resume.")
 

@@ -80,7 +80,13 @@ def job_view(
         prompt=job.prompt,
         created_at=job.created_at,
         duration=job.duration_us / 1e6,
+        lacks_summary=lacks_summary(job),
     )
+
+
+def lacks_summary(job: JobRecord) -> bool:
+    """Whether the model failed at the summary, and at most at some frames."""
+    return job.status == "completed_with_errors" and job.summarise and not job.summary
 
 
 def job_result(

@@ -6,19 +6,23 @@ all. Counted is with the model's own tokenizer. No caption is cut or left out: o
 is divided between several. Knows no jobs and no storage.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from engine.backends.base import Backend, Message, TextDelta
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, ModelError
+from engine.errors import Cancelled, ModelError, ServerAway
 from engine.settings import GenerationSettings
+
+_log = logging.getLogger(__name__)
 
 Lease = Callable[[], AbstractContextManager[Backend]]
 
 MOST_TOKENS = 256  # of one answer
 LEAST_TOKENS = 16  # below, an answer says nothing
+MAX_TRIES = 3  # for each question, the first one included
 _SHARE = 4  # of the room, an answer takes one in so many: several then fit into the next question
 _RESERVE = 16  # tokens that nobody counts, such as those a server adds
 PART = (
@@ -67,7 +71,7 @@ def summarise(
     """A step before each question, and then the summary. Greedy, whatever the chat's settings are.
 
     `captions` are times in microseconds, in order, with what was said. Each question has a lease of its own,
-    so that a chat waits for one at most.
+    so that a chat waits for one at most. One at which the model fails is asked up to three times.
 
     Raises: Cancelled, once the computing has stopped; ModelError when the model cannot write it; whatever
     `lease` raises.
@@ -174,19 +178,30 @@ class _Room:
 def _written(instruction: str, notes: Sequence[_Note], tokens: int, lease: Lease, cancel: CancelToken) -> str:
     """The model's answer; one that reached its limit ends with a mark."""
     settings = GenerationSettings(max_new_tokens=tokens, temperature=0.0, top_p=1.0, top_k=1, seed=0)
+    question, tries = _question(instruction, notes), 1
+    while True:
+        with lease() as backend:
+            try:
+                return _answer(backend, question, settings, cancel)
+            except ModelError as error:
+                if isinstance(error, ServerAway) or tries == MAX_TRIES:
+                    raise
+                _log.info("The model failed at the summary, and is asked again: %s", error)
+        tries += 1
+
+
+def _answer(backend: Backend, question: Message, settings: GenerationSettings, cancel: CancelToken) -> str:
     words, reason = [], "stop"
-    with lease() as backend:
-        name = backend.info.model
-        for item in backend.stream([_question(instruction, notes)], settings, cancel):
-            if isinstance(item, TextDelta):
-                words.append(item.text)
-            else:
-                reason = item.reason
+    for item in backend.stream([question], settings, cancel):
+        if isinstance(item, TextDelta):
+            words.append(item.text)
+        else:
+            reason = item.reason
     if reason == "cancelled":
         raise Cancelled(cancel.reason)
     text = "".join(words).strip()
     if not text:
-        raise ModelError(f"{name} wrote nothing. Pick a model that answers in sentences.")
+        raise ModelError(f"{backend.info.model} wrote nothing. Pick a model that answers in sentences.")
     return f"{text} …" if reason == "length" else text
 
 

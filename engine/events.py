@@ -171,9 +171,7 @@ class JobView:
     created_at: float = 0.0  # seconds since 1970
     duration: float = 0.0  # of the video, in seconds; 0: unknown
     writing: float | None = None  # how much of the summary is, while it is being written
-    lacks_summary: bool = (
-        False  # it could not be written: resumed, the job tries that again, and nothing else
-    )
+    lacks_summary: bool = False  # it could not be written; resumed, the job tries that again, no frame
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,13 @@ class QueueStore:
         query = query if reason is None else query.where(job.reason == reason)
         return self._connections.read(query.count)
 
+    def needs(self, job_id: str, video_paths: Sequence[str], statuses: Sequence[str]) -> bool:
+        """Whether a job with one of these statuses is that one, or is about one of these files."""
+        job = self._job
+        query = job.select().where(job.status.in_(list(statuses)))
+        query = query.where((job.id == job_id) | job.video_path.in_(list(video_paths)))
+        return self._connections.read(query.exists)
+
     def jobs(self, ids: Sequence[str]) -> dict[str, JobRecord]:
         """The jobs that there are of these, by id."""
         job = self._job

@@ -584,9 +584,16 @@ def test_what_is_decided_while_a_file_is_read_or_queued_holds_for_it(
     else:
         submit = watcher.analysis.submit
         watcher.analysis = replace(watcher.analysis, submit=queued)
+    look_into, over_it = watcher._look_into, threading.Event()
+
+    def looked_into(folder, file):
+        look_into(folder, file)
+        over_it.set()
+
+    watcher._look_into = looked_into
     put(clips, "long.mp4", films)
     watched(engine, films, interval=0.04)
-    assert decided.wait(WAIT)
+    assert over_it.wait(WAIT) and decided.is_set()
 
     def over(jobs):
         return all(job.tags == ("mostly blue",) or job.status == "cancelled" for job in jobs)
@@ -855,3 +862,36 @@ def test_what_an_analysis_still_needs_is_not_cleared(queue, engine):
     assert engine.library.clear_disk("thumbnails").thumbnails > 0
     queue.cancel_all()
     assert engine.library.clear_disk("thumbnails").thumbnails == 0
+
+
+def test_an_upload_that_an_analysis_is_just_made_of_is_not_cleared(engine, clips):
+    """The analysis is made while it is being cleared: whichever comes first, the other sees it."""
+    put(clips, "long.mp4", engine._store.folder / "videos", "kept.mp4")
+    kept = (engine._store.folder / "videos" / "kept.mp4").resolve()
+    job = engine.submit_video(AnalysisRequest.of(kept, "mostly red", interval=0.04))
+    engine.pause_job(job.job_id)
+    until(lambda: engine.job(job.job_id).status, lambda status: status == "paused")
+    engine.cancel_job(job.job_id)
+    clearing = threading.Thread(target=engine.library.clear_disk, args=("uploads",))
+    with engine._jobs.files:
+        clearing.start()
+        clearing.join(0.2)
+        engine._store.move_job(job.job_id, ("cancelled",), "paused")
+    clearing.join(WAIT)
+    assert kept.exists()
+    engine.cancel_job(job.job_id)
+    engine.library.clear_disk("uploads")
+    assert not kept.exists()
+
+
+def test_what_a_killed_process_left_half_written_is_cleared(engine):
+    folder = engine._store.folder
+    left = (folder / "videos" / "a.partial", folder / "previews" / "a.7.part")
+    for place in (*left, folder / "previews" / "b.7.part"):
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(b"x")
+    os.utime(left[1], ns=(1, 1))
+    engine.library.clear_disk("uploads")
+    engine.library.clear_disk("previews")
+    assert not any(place.exists() for place in left)
+    assert (folder / "previews" / "b.7.part").exists(), "it is being written"

@@ -40,7 +40,7 @@ class JobRunner:
         self._slot = slot
         self._thumbnails = thumbnails
         self._worker = Worker(store, slot, thumbnails)
-        self._files = threading.Lock()  # no upload is removed while a job about it is made
+        self.files = threading.Lock()  # no upload is removed while a job about it is made
         self._closing = CancelToken()
         self._hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="haven-hash")
         self._uploads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="haven-upload")
@@ -69,7 +69,7 @@ class JobRunner:
             sha256 = self._uploads.submit(videos.sha256_of, path, self._store, self._closing).result()
         else:
             sha256 = videos.known_sha256(path, self._store)
-        with self._files, self._worker.held():
+        with self.files, self._worker.held():
             if request.uploaded:
                 path = videos.keep_upload(path, sha256, self._store.folder)
             job = _new_job(request, info, self._slot.info, path, sha256, self._store)
@@ -128,7 +128,7 @@ class JobRunner:
                 self._thumbnails.delete(job_id)  # first, so that a full disk has room for the rest
                 self._thumbnails.flush()
                 self._store.delete_job(job_id)
-        with self._files:
+        with self.files:
             if job.uploaded and not self._store.jobs_using(job.video_path):
                 Path(job.video_path).unlink(missing_ok=True)
 

@@ -17,14 +17,17 @@ log = logging.getLogger(__name__)
 KEPT_SECONDS = 30.0  # that what was counted holds: there may be a million small pictures
 KINDS = {"thumbnails": "thumbnails", "uploads": "videos", "previews": "previews"}  # and their folders
 BUSY = ("queued", "running", "cancelling", "paused", "interrupted")
-ALL = 1_000_000  # jobs
+UNFINISHED = (".partial", ".part")  # ends of the names of what is being written
 
 
 class Disk:
     """Counts on a thread of its own. Every method may be called from any thread."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, files: threading.Lock) -> None:
+        """`files` is held while an upload is taken in, until there is a job about it."""
         self._store = store
+        self._files = files
+        self._began = time.time()
         self._lock = threading.Lock()
         self._counter = ThreadPoolExecutor(1, thread_name_prefix="haven-disk")
         self._counting: Future[DiskUse] | None = None
@@ -52,15 +55,27 @@ class Disk:
         """
         if kind not in KINDS:
             raise InvalidInput(f"Say what to clear: {' or '.join(KINDS)}, not {kind!r}.")
-        busy = [job for status in BUSY for job in self._store.jobs(status=status, limit=ALL)]
-        needed = {job.id for job in busy} | {Path(job.video_path).name for job in busy if job.uploaded}
         folder = self._store.folder / KINDS[kind]
         for entry in list(os.scandir(folder)) if folder.is_dir() else []:
-            if entry.name not in needed and not entry.name.endswith((".partial", ".part")):
-                _remove(entry)
+            with self._files:  # for each one, so that a new analysis waits for one at most
+                if not self._is_needed(entry, kind):
+                    _remove(entry)
         with self._lock:
             self._last, self._counted = self.count(), time.monotonic()
             return self._last
+
+    def _is_needed(self, entry: "os.DirEntry[str]", kind: str) -> bool:
+        if entry.name.endswith(UNFINISHED):
+            return kind != "uploads" and self._is_being_written(entry)  # no upload is, while `files` is held
+        places = {entry.path, str(Path(entry.path).parent.resolve() / entry.name)}
+        return self._store.queue.needs(entry.name, sorted(places), BUSY)
+
+    def _is_being_written(self, entry: "os.DirEntry[str]") -> bool:
+        """What is older than this process was left by one that was killed: only one uses the data folder."""
+        try:
+            return entry.stat(follow_symlinks=False).st_mtime >= self._began
+        except FileNotFoundError:
+            return True
 
     def close(self) -> None:
         self._counter.shutdown(wait=True, cancel_futures=True)

@@ -34,7 +34,7 @@ class Library:
         self._jobs = jobs
         self._analysis = analysis
         self._watcher = Watcher(store, analysis)
-        self._disk = Disk(store)
+        self._disk = Disk(store, jobs.files)
 
     def start(self) -> None:
         """Look through the folders, and go on with what is new in them."""

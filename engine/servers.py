@@ -122,7 +122,8 @@ class NamedServers:
         self._tell()
 
     def _forget_key_of(self, gone: _Server) -> None:
-        others = {each.base_url.rstrip("/") for each in (*self._servers, *_given())}
+        others = {each.base_url for each in self._servers}
+        others |= {each.base_url.rstrip("/") for each in _given()}
         if gone.has_key and gone.base_url not in others:
             forget_key(gone.base_url)
 

@@ -1,8 +1,10 @@
 """The scripting API as scripts use it: gradio_client against a real server, every endpoint, errors too."""
 
 import itertools
+import json
 from pathlib import Path
 
+import httpx
 import pytest
 from fake_engine import FRAMES, FakeEngine
 from gradio_client import Client, handle_file
@@ -12,9 +14,11 @@ from serving import served
 JOB_VIEW = {
     "job_id", "video", "status", "reason", "provider", "model", "frames_done", "frames_total", "progress",
     "eta_seconds", "frames_per_second", "latest", "error", "tags", "prompt", "created_at", "duration",
+    "writing", "lacks_summary",
 }  # fmt: skip
 STATUS = {"state", "provider", "model", "vision", "memory_bytes", "generation", "busy", "last_error"}
 GENERATION = {"max_new_tokens", "temperature", "top_p", "top_k", "seed", "system_prompt"}
+JSON = {"content-type": "application/json"}
 ENDPOINTS = {
     "/providers": [],
     "/models": ["provider"],
@@ -248,9 +252,9 @@ def test_an_upload_is_marked_as_one(client, engine, video):
         (("{video}.not", "boat"), "There is no file"),
         (("", "boat"), "Give a video"),
         ((17, "boat"), "Give a video"),
-        (("{video}", None), "tags must be a text or a list of texts"),
+        (("{video}", None), "Say what to look for"),
         (("{video}", 5), "tags must be a text or a list of texts"),
-        (("{video}", "x" * 140_000), "A tag has at most 200 characters"),
+        (("{video}", "x" * 140_000), "a tag has at most 200 characters"),
         (("{video}", "boat", "", 1, "x"), "options of an analysis must be given by name"),
         (("{video}", "boat", "", 10**400), "interval must be from 0.001 to 86400"),
     ],
@@ -323,3 +327,34 @@ def _keys(value):
     if isinstance(value, dict):
         return {*value, *itertools.chain.from_iterable(map(_keys, value.values()))}
     return set(itertools.chain.from_iterable(map(_keys, value))) if isinstance(value, list) else set()
+
+
+WRONG_TYPES = {
+    "a provider that is a list": ("/models", ([],), "provider must be a text"),
+    "a model that is a list": ("/switch_model", ("builtin", [1]), "model must be a text"),
+    "a job that is a number": ("/job", (10**30,), "job_id must be a text"),
+    "a chat that is a list": ("/session", ([1, None],), "session_id must be a text"),
+    "pictures that are a number": ("/chat", ("hi", "", 5), "images must be a list"),
+    "a download that is a list": ("/download_model", ([],), "offer_id must be a text"),
+    "a pull of nothing": ("/pull_model", (None,), "name must be a text"),
+    "a server that is true": ("/save_server", (True, "http://127.0.0.1:9"), "name must be a text"),
+}
+
+
+@pytest.mark.parametrize(("endpoint", "args", "said"), WRONG_TYPES.values(), ids=WRONG_TYPES.keys())
+def test_an_argument_of_another_type_is_refused_by_name(client, endpoint, args, said):
+    with pytest.raises(AppError, match=said):
+        client.predict(*args, api_name=endpoint)
+
+
+@pytest.mark.parametrize("call", [("job", ["\ud800"]), ("set_generation", [None] * 5 + ["\ud800sys"])])
+def test_half_a_character_is_refused_before_it_is_kept(client, call):
+    endpoint, data = call
+    body = json.dumps({"data": data})
+    asked = httpx.post(f"{client.src}gradio_api/call/{endpoint}", content=body, headers=JSON).json()
+    answer = httpx.get(f"{client.src}gradio_api/call/{endpoint}/{asked['event_id']}").text
+    assert "event: error" in answer and "half a character" in answer
+
+
+def test_none_stands_for_what_an_argument_is_by_default(client):
+    assert client.predict(None, api_name="/jobs") == client.predict(api_name="/jobs")

@@ -12,7 +12,7 @@ from fake_engine import FRAMES, FakeEngine
 from engine.errors import MediaError, ModelError
 from engine.events import AnalysisPlan, Status, SwitchProgress
 from engine.video.request import AnalysisRequest
-from ui import api, bar, cards, follow, jobs, media, off_loop, panels, stage, video, wording
+from ui import bar, cards, endpoints, follow, jobs, media, off_loop, panels, stage, video, wording
 from ui.house import House
 from ui.media import Opened, OpenedVideos
 from ui.stage import Asked, Staged
@@ -459,7 +459,7 @@ def test_a_name_that_is_no_utf8_can_be_shown_sent_and_marked(house, engine, tmp_
     sent = json.dumps(follow.changes(engine, drawn), ensure_ascii=False).encode()
     assert b"lake?.mp4" in sent
     assert b"No ? here" in sent
-    assert api.plain(job)["video"] == "lake?.mp4"
+    assert endpoints.plain(job)["video"] == "lake?.mp4"
     assert "".join(follow.older_cards(engine, job.job_id, 1)).encode()
     engine.fails["open_video"] = MediaError(f"{strange} is no video.")
     assert "lake?.mp4 is no video" in run(video.on_open_click(house, str(strange)))[2]

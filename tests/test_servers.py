@@ -162,6 +162,11 @@ def test_a_keyring_that_is_locked_is_said_and_nothing_is_changed(engine, keyring
     ("name", "url", "key", "said"),
     [
         ("", URL, "", "Give the server a name"),
+        ("lab", "http://😀:9", "", "no address"),
+        ("lab", "http://" + "a" * 300 + ":9", "", "no address"),
+        ("lab", "http://a..b:9", "", "no address"),
+        ("lab", "http://xn--:9", "", "no address"),
+        ("lab", "http://exa mple:9", "", "no address"),
         ("n" * 41, URL, "", "at most 40 characters"),
         ("a: b", URL, "", "without :"),
         ("taken", URL, "", "a server taken already"),

@@ -7,10 +7,7 @@ what may block runs on threads of its own, so that an open page never waits for 
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import fields, is_dataclass
-from functools import wraps
-from html import escape
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import gradio as gr
 from engine.events import ENDED, SwitchFinished
 from engine.settings import named
 from engine.video.request import AnalysisRequest
+from ui.endpoints import offer, plain, said, spoken
 from ui.handling import explain
 from ui.house import House
 from ui.media import given_video, upload_folder
@@ -30,38 +28,7 @@ EVERY_SECONDS = 0.1  # between two updates of a stream
 
 def wire(house: House) -> None:
     """Add every endpoint to the page that is being built."""
-    for endpoint in (*_models(house), *_videos(house), *_jobs(house)):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
-
-
-def plain(value: Any) -> Any:
-    """Dataclasses, mappings and tuples as what JSON knows."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {printable(str(name)): plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return printable(str(value)) if isinstance(value, (str, Path)) else value
-
-
-def spoken(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """An endpoint whose errors reach the script as a plain message, never as a trace."""
-
-    @wraps(call)
-    async def endpoint(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return await call(*args, **kwargs)
-        except Exception as error:
-            raise said(error) from error
-
-    return endpoint
-
-
-def said(error: Exception) -> gr.Error:
-    """What a script is told: the message alone."""
-    # A page would render the message as HTML.
-    return gr.Error(escape(explain(error), quote=False), print_exception=False)
+    offer(*_models(house), *_videos(house), *_jobs(house))
 
 
 def _models(house: House) -> list[Callable[..., Any]]:
@@ -153,7 +120,7 @@ def _not_switched(house: House, message: str) -> dict[str, Any]:
 def _videos(house: House) -> list[Callable[..., Any]]:
     engine = house.engine
 
-    async def submit(video: Any, tags: str, prompt: str, interval: float, options: dict) -> Any:
+    async def submit(video: Any, tags: str | list[str], prompt: str, interval: float, options: dict) -> Any:
         opened = await quick(given_video, video)
         request = AnalysisRequest.of(
             opened.path,
@@ -168,7 +135,7 @@ def _videos(house: House) -> list[Callable[..., Any]]:
 
     async def analyze_video(
         video: gr.FileData,
-        tags: str = "",
+        tags: str | list[str] = "",
         prompt: str = "",
         interval: float = 2.0,
         options: dict = {},  # noqa: B006 - as above
@@ -187,7 +154,7 @@ def _videos(house: House) -> list[Callable[..., Any]]:
     @spoken
     async def submit_video(
         video: gr.FileData,
-        tags: str = "",
+        tags: str | list[str] = "",
         prompt: str = "",
         interval: float = 2.0,
         options: dict = {},  # noqa: B006 - as above

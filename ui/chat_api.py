@@ -8,7 +8,7 @@ import gradio as gr
 
 from engine.chat.answer import Answer
 from engine.chat.conversation import update_of
-from ui.api import plain, said, spoken
+from ui.endpoints import offer, plain, said, spoken
 from ui.house import House
 from ui.media import given_picture
 from ui.off_loop import quick, slow
@@ -18,8 +18,7 @@ EVERY_SECONDS = 0.2  # between two updates of a stream, each of which takes a fe
 
 def wire(house: House) -> None:
     """Add the chat endpoints to the page that is being built."""
-    for endpoint in (_chat(house), *_sessions(house)):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    offer(_chat(house), *_sessions(house))
 
 
 def _chat(house: House) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from engine.errors import FileInTheWay, InvalidInput
 from engine.video.exports import FORMATS, Format
-from ui.api import plain, spoken
+from ui.endpoints import offer, plain, spoken
 from ui.handling import explain
 from ui.house import House
 from ui.media import upload_folder, uploaded_file
@@ -70,8 +70,7 @@ def export_routes(house: House) -> APIRouter:
 
 def wire(house: House) -> None:
     """Add the endpoints to the page that is being built. As in `api`, they are a promise."""
-    for endpoint in _endpoints(house):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    offer(*_endpoints(house))
 
 
 def _endpoints(house: House) -> list[Callable[..., Any]]:

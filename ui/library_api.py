@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-import gradio as gr
-
 from engine.settings import named, whole
-from ui.api import plain, spoken
+from ui.endpoints import offer, plain, spoken
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
 
@@ -15,8 +13,7 @@ MOST = 2**53  # that a number in JSON is exact to
 
 def wire(house: House) -> None:
     """Add the endpoints about folders, the queue and the disk to the page that is being built."""
-    for endpoint in (*_folders(house), *_queue(house), *_disk(house)):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    offer(*_folders(house), *_queue(house), *_disk(house))
 
 
 def _folders(house: House) -> list[Callable[..., Any]]:

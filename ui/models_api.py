@@ -5,20 +5,18 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
-import gradio as gr
-
 from engine.errors import InvalidInput
 from engine.events import DownloadView
-from ui.api import EVERY_SECONDS, plain, said, spoken
+from ui.api import EVERY_SECONDS
 from ui.download_cards import MOVING, PULLED
+from ui.endpoints import offer, plain, said, spoken
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
 
 
 def wire(house: House) -> None:
     """Add the endpoints about models that can be had to the page that is being built."""
-    for endpoint in _endpoints(house):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    offer(*_endpoints(house))
 
 
 def _endpoints(house: House) -> list[Callable[..., Any]]:

@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from engine.errors import HavenError
 from engine.video.previews import PreviewView
-from ui.api import plain
+from ui.endpoints import plain
 from ui.house import House
 from ui.off_loop import quick, slow
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from engine.events import SavedPrompt
 from engine.prompts import tags_text
-from ui.api import plain, spoken
+from ui.endpoints import offer, plain, spoken
 from ui.handling import explain
 from ui.house import House
 from ui.off_loop import quick, slow
@@ -86,8 +85,7 @@ def prompt_routes(house: House) -> APIRouter:
 
 def wire(house: House) -> None:
     """Add the endpoints to the page that is being built. As in `api`, they are a promise."""
-    for endpoint in _endpoints(house):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    offer(*_endpoints(house))
 
 
 def _endpoints(house: House) -> list[Callable[..., Any]]:

@@ -6,12 +6,11 @@ The page sends a key by a route of our own, so that it passes through nothing el
 from collections.abc import Callable
 from typing import Any
 
-import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from ui.api import plain, spoken
+from ui.endpoints import offer, plain, spoken
 from ui.handling import explain
 from ui.house import House
 from ui.off_loop import slow
@@ -61,8 +60,7 @@ def server_routes(house: House) -> APIRouter:
 
 def wire(house: House) -> None:
     """Add the endpoints to the page that is being built. As in `api`, they are a promise."""
-    for endpoint in _endpoints(house):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    offer(*_endpoints(house))
 
 
 def _endpoints(house: House) -> list[Callable[..., Any]]:

@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import gradio as gr
-
-from ui.api import plain, spoken
+from ui.endpoints import offer, plain, spoken
 from ui.house import House
 from ui.off_loop import slow
 
 
 def wire(house: House) -> None:
     """Add the endpoints to the page that is being built."""
-    for endpoint in _endpoints(house):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    offer(*_endpoints(house))
 
 
 def _endpoints(house: House) -> list[Callable[..., Any]]:

@@ -6,6 +6,7 @@ the key goes to the address that it belongs to and to no other. Knows HTTP, and 
 """
 
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import httpx
 
 C = TypeVar("C")
+_LABEL = re.compile(r"\w([\w-]{0,61}\w)?")  # what may stand between two dots of a host's name
 _NEEDED_HEADERS = {
     *("host", "accept", "accept-encoding", "connection", "content-type", "content-length"),
     *("transfer-encoding", "user-agent"),
@@ -59,7 +61,7 @@ def checked_url(url: str, setting: str, example: str) -> SplitResult:
     """
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        sound = parts.scheme in ("http", "https") and _is_host(parts.hostname) and parts.port != 0
     except ValueError:  # an open bracket, or a port that is no number
         sound = False
     if not sound:
@@ -67,6 +69,13 @@ def checked_url(url: str, setting: str, example: str) -> SplitResult:
     if parts.username or parts.password:
         raise InvalidInput(f"{setting} holds a password. Leave it out of the address, and set the key apart.")
     return parts
+
+
+def _is_host(name: str | None) -> bool:
+    """Whether it could be asked for: letters, figures, dots and hyphens, or an address of IPv6."""
+    if not name or ":" in name:
+        return bool(name)
+    return all(_LABEL.fullmatch(label) for label in name.removesuffix(".").split("."))
 
 
 def is_loopback(url: str) -> bool:

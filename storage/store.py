@@ -22,6 +22,7 @@ from storage.lock import FolderLock
 from storage.prepared import Prepared
 from storage.prompts import PromptStore
 from storage.records import FrameRecord, JobRecord
+from storage.runs import RunStore
 from storage.schema import bring_up_to_date
 from storage.search import SearchStore
 from storage.tables import Tables, frame_record, job_record, make_tables
@@ -45,6 +46,7 @@ class Store:
         self.queue = QueueStore(connections, tables)
         self.corrections = CorrectionStore(connections, tables)
         self.search = SearchStore(connections)
+        self.runs = RunStore(connections, tables)
         self._frames = FrameWriter(connections.database, tables)
         job = tables.job
         self._one_job = Prepared(connections.database, job.select().where(job.id == ""))

@@ -56,6 +56,7 @@ ENDPOINTS = {
     "/set_span_settings": ["job_id", "settings"],
     "/correct_span": ["job_id", "tag", "old", "new"],
     "/undo_correction": ["job_id"],
+    "/compare_jobs": ["job_id", "other_id"],
     "/search": ["query", "limit"],
     "/folders": [],
     "/watch_folder": ["folder", "tags", "prompt", "interval", "options", "recursive", "pattern"],

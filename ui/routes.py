@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from engine.errors import HavenError, OutOfSpace
 from engine.video.exports import known_format
 from ui import chat_follow, follow, library_follow
+from ui.comparing_routes import comparing_routes
 from ui.exports import export_routes
 from ui.house import House
 from ui.models_follow import ModelsFollow
@@ -44,6 +45,7 @@ def own_routes(house: House) -> APIRouter:
     """The routes, bound to one engine."""
     router = APIRouter()
     router.include_router(spans_routes(house))
+    router.include_router(comparing_routes(house))
     engine = house.engine
     models = ModelsFollow(engine)
     router.include_router(prompt_routes(house))

@@ -1,4 +1,7 @@
-"""The endpoints about spans and the search. As in `api`, names, order and defaults are a promise."""
+"""The endpoints about spans, about two runs of a video, and the search.
+
+As in `api`, names, order and defaults are a promise.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -48,4 +51,9 @@ def _endpoints(house: House) -> list[Callable[..., Any]]:
         """Where something is, over all videos, the newest analyses first."""
         return plain(await slow(house.engine.search.find, query, limit))
 
-    return [spans, span_settings, set_span_settings, correct_span, undo_correction, search]
+    @spoken
+    async def compare_jobs(job_id: str, other_id: str) -> dict:
+        """Two jobs about the same video, side by side: how far they agree, and where they differ."""
+        return plain(await slow(house.engine.comparisons.compare, job_id, other_id))
+
+    return [spans, span_settings, set_span_settings, correct_span, undo_correction, search, compare_jobs]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput
@@ -24,6 +25,16 @@ from storage.store import Store
 
 JOBS_AT_HAND = 3  # whose answers are kept in memory
 LONGEST_VIDEO = 1e9  # seconds
+
+
+@dataclass(frozen=True)
+class Found:
+    """The spans of a job, with what they were made of."""
+
+    job: JobRecord
+    samples: Sequence[Sample]
+    spans: Sequence[Span]
+    view: SpansView
 
 
 class Findings:
@@ -44,11 +55,15 @@ class Findings:
 
     def spans(self, job_id: str) -> SpansView:
         """Everything that a timeline shows. Raises: InvalidInput for an unknown job."""
+        return self.found(job_id).view
+
+    def found(self, job_id: str) -> Found:
+        """The same, and what it was made of. Raises: InvalidInput for an unknown job."""
         job = self._job(job_id)
         samples, corrections = self._samples(job), self._corrections(job)
         settings = self.settings(job_id)
-        found = job_spans(job, samples, settings, corrections)
-        return spans_view(job, samples, settings, found, len(corrections))
+        spans = job_spans(job, samples, settings, corrections)
+        return Found(job, samples, spans, spans_view(job, samples, settings, spans, len(corrections)))
 
     def of(self, job: JobRecord, samples: Sequence[Sample]) -> list[Span]:
         """The spans of a job whose answers were read already."""
@@ -111,8 +126,22 @@ class Findings:
 
     def undo(self, job_id: str) -> SpansView:
         """Take the last correction of this video back. Raises: InvalidInput where there is none."""
+    def content(self, job: JobRecord) -> str:
+        """The hash of a job's video; reads the file where that was not done yet.
+
+        Empty where it is not there any more, or was changed.
+        """
+        with storage_said():
+            return self.known_content(job) or sha256_of_job(job, self._store, self._closing)
+
+    def known_content(self, job: JobRecord) -> str:
+        """The same, without reading: empty where the file was not read to its end yet."""
+        if job.video_sha256:
+            return job.video_sha256
+        return self._store.video_hash(job.video_path, job.video_size, job.video_mtime_ns) or ""
+
         job = self._job(job_id)
-        sha256 = self._known_content(job)
+        sha256 = self.known_content(job)
         with self._changing, storage_said():
             if not sha256 or not self._store.corrections.remove_last_correction(sha256):
                 raise InvalidInput(f"No span of {job.video_name} was corrected: there is nothing to undo.")
@@ -147,19 +176,11 @@ class Findings:
         samples += [Sample(*row) for row in self._store.corrections.answers(job_id, last)]
 
     def _corrections(self, job: JobRecord) -> list[Correction]:
-        sha256 = self._known_content(job)
+        sha256 = self.known_content(job)
         return [_correction(one) for one in self._store.corrections.corrections(sha256)] if sha256 else []
 
-    def _known_content(self, job: JobRecord) -> str:
-        """The hash of a job's video; empty where the file was not read to its end yet."""
-        if job.video_sha256:
-            return job.video_sha256
-        return self._store.video_hash(job.video_path, job.video_size, job.video_mtime_ns) or ""
-
     def _content(self, job: JobRecord) -> str:
-        known = self._known_content(job)
-        with storage_said():
-            sha256 = known or sha256_of_job(job, self._store, self._closing)
+        sha256 = self.content(job)
         if not sha256:
             raise InvalidInput(
                 f"{job.video_name} is not there any more, or was changed: a correction is kept with what is "

@@ -137,6 +137,12 @@ def tag_spans(
     return corrected(own, about, samples, rule.threshold)
 
 
+def tag_looked(job: JobRecord, tag: str | None, samples: Sequence[spans.Sample]) -> list[spans.Looked]:
+    """Where it is known whether a tag holds, and where it was looked for in vain; without, of any answer."""
+    end_us, step_us, cut_short = _range(job)
+    return spans.looked(samples, end_us, step_us, cancelled=cut_short, tag=tag)
+
+
 def spans_view(
     job: JobRecord,
     samples: Sequence[spans.Sample],
@@ -145,8 +151,7 @@ def spans_view(
     corrections: int,
 ) -> SpansView:
     """The spans of a job with what they were made of, in seconds."""
-    end_us, step_us, cut_short = _range(job)
-    looked = spans.looked(samples, end_us, step_us, cancelled=cut_short)
+    looked = tag_looked(job, None, samples)
     duration_us = max([job.duration_us, *(stretch.end_us for stretch in looked[-1:])])
     return SpansView(
         job_id=job.id,

@@ -95,13 +95,20 @@ def totals(found: Iterable[Span]) -> dict[str, Total]:
 
 
 def looked(
-    samples: Sequence[Sample], duration_us: int, interval_us: int, cancelled: bool = False
+    samples: Sequence[Sample],
+    duration_us: int,
+    interval_us: int,
+    cancelled: bool = False,
+    tag: str | None = None,
 ) -> list[Looked]:
-    """Which stretches were looked at, in order; each sample stands for the time that a hit would last."""
+    """Which stretches were looked at, in order; each sample stands for the time that a hit would last.
+
+    With a `tag`, a sample of which it is unknown whether the tag holds was looked at in vain.
+    """
     found: list[Looked] = []
     ends = _Ends(samples, duration_us, interval_us, cancelled)
     for index, sample in enumerate(samples):
-        answered = sample.state in HIT_STATES
+        answered = sample.state in HIT_STATES and (tag is None or sample.tags.get(tag) is not None)
         if found and found[-1].answered == answered and found[-1].end_us >= sample.time_us:
             found[-1] = Looked(found[-1].start_us, ends.of(index), answered)
         else:

@@ -1,0 +1,40 @@
+"""The jobs of one video, and what they said in words: what is needed to hold two of them side by side.
+
+Knows nothing of tags or spans.
+"""
+
+from storage.connections import Connections
+from storage.records import JobRecord
+from storage.tables import Tables, job_record
+
+_CAPTIONS = "SELECT time_us, caption FROM frame_answer WHERE job_id = ? AND caption != '' ORDER BY time_us"
+
+
+class RunStore:
+    """Every verb may be called from any thread; raises as `Store` does."""
+
+    def __init__(self, connections: Connections, tables: Tables) -> None:
+        self._connections = connections
+        self._job = tables.job
+
+    def of_same_video(self, job: JobRecord, sha256: str, limit: int) -> list[JobRecord]:
+        """Other jobs with answers, about the same file or one with that hash, the newest first.
+
+        `sha256` is empty where the hash of the job's file is not known.
+        """
+        table = self._job
+        same = (
+            (table.video_path == job.video_path)
+            & (table.video_size == job.video_size)
+            & (table.video_mtime_ns == job.video_mtime_ns)
+        )
+        if sha256:
+            same |= table.video_sha256 == sha256
+        others = table.select().where(same, table.id != job.id, table.frames_done > 0)
+        newest = others.order_by(table.created_at.desc(), table.id.desc()).limit(limit)
+        return self._connections.read(lambda: [job_record(row) for row in newest.dicts()])
+
+    def captions(self, job_id: str) -> list[tuple[int, str]]:
+        """When, in microseconds, and what was said, in the order of time."""
+        database = self._connections.database
+        return self._connections.read(lambda: database.execute_sql(_CAPTIONS, (job_id,)).fetchall())

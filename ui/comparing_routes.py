@@ -1,0 +1,39 @@
+"""What a page asks in order to hold the open analysis against another one of the same video."""
+
+import time
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from engine.errors import HavenError
+from ui import comparing
+from ui.handling import explain
+from ui.house import House
+from ui.off_loop import quick, slow
+
+NO_STORE = {"cache-control": "no-store"}
+
+
+def comparing_routes(house: House) -> APIRouter:
+    """The routes, bound to one engine."""
+    router = APIRouter()
+    engine = house.engine
+
+    @router.get("/follow/others")
+    async def others(job: str) -> JSONResponse:
+        """None for a job that was deleted meanwhile: the page learns of that by itself."""
+        try:
+            found = await quick(engine.comparisons.others, job)
+        except HavenError:
+            found = []
+        return JSONResponse({"others": comparing.choices(found, time.time())}, headers=NO_STORE)
+
+    @router.get("/follow/comparison")
+    async def comparison(job: str, other: str) -> JSONResponse:
+        try:
+            view = await slow(engine.comparisons.compare, job, other)
+        except HavenError as error:
+            return JSONResponse({"trouble": explain(error)}, headers=NO_STORE)
+        return JSONResponse(comparing.drawn(view, time.time()), headers=NO_STORE)
+
+    return router

@@ -124,8 +124,6 @@ class Findings:
             self.revision += 1
         return self.spans(job_id)
 
-    def undo(self, job_id: str) -> SpansView:
-        """Take the last correction of this video back. Raises: InvalidInput where there is none."""
     def content(self, job: JobRecord) -> str:
         """The hash of a job's video; reads the file where that was not done yet.
 
@@ -140,6 +138,8 @@ class Findings:
             return job.video_sha256
         return self._store.video_hash(job.video_path, job.video_size, job.video_mtime_ns) or ""
 
+    def undo(self, job_id: str) -> SpansView:
+        """Take the last correction of this video back. Raises: InvalidInput where there is none."""
         job = self._job(job_id)
         sha256 = self.known_content(job)
         with self._changing, storage_said():

@@ -32,9 +32,9 @@ from engine.events import (
     Status,
     SwitchFinished,
     SwitchProgress,
-from engine.jobs.comparing import Comparisons
 )
 from engine.jobs import JobRunner
+from engine.jobs.comparing import Comparisons
 from engine.jobs.exporting import Exports
 from engine.jobs.findings import Findings
 from engine.jobs.search import Search
@@ -79,9 +79,9 @@ class Engine:
         self.library = Library(store, self._jobs, self._for_library())
         self.findings = Findings(store)
         self.search = Search(store, self.findings)
+        self.comparisons = Comparisons(store, self.findings, lambda job: self._jobs.view(job, forecast=False))
         self.exports = Exports(store, self.findings, self.job_result)
         self._changing = threading.Lock()  # one change of the settings, or choice of a model, at a time
-        self.comparisons = Comparisons(store, self.findings, lambda job: self._jobs.view(job, forecast=False))
         self._closing = False
         self._switches: list[SwitchRun] = []  # the last one, and those before it that have not ended
         self._last_error = ""

@@ -1,14 +1,18 @@
 """The OpenAI-compatible provider against servers that are well, or lack what servers may lack."""
 
+import json
 import threading
 
 import pytest
 
 from engine.backends.base import FrameTask, Message
+from engine.backends.openai.chunks import pieces
 from engine.backends.openai.listing import read_listing
 from engine.backends.openai.provider import OpenAIProvider
 from engine.backends.openai.servers import Server, servers
+from engine.backends.remote.faults import ServerFault
 from engine.backends.remote.keys import keep_key
+from engine.backends.remote.talk import End
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError, ServerAway
 from engine.settings import GenerationSettings, LoadOptions
@@ -410,3 +414,50 @@ def test_an_ambient_proxy_does_not_reach_loopback(monkeypatch):
         with backend_on(works()) as (backend, _):
             assert text(chat(backend)) == HELLO
         assert proxy.asked == []
+
+
+# reading a stream
+
+
+def as_bytes(*chunks):
+    return "".join(f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks).encode()
+
+
+def said(text, reason=None):
+    return {"choices": [{"delta": {"content": text}, "finish_reason": reason}]}
+
+
+WHOLE = as_bytes(said("one\u2028line, "), said("zwölf", "stop")) + b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        WHOLE,
+        WHOLE.replace(b"\n", b"\r\n"),
+        WHOLE.replace(b"data: ", b"data:"),
+        b": alive\n\nevent: message\nid: 1\n" + WHOLE,
+        WHOLE.replace(b'"delta"', b'\ndata: "delta"'),
+        WHOLE.removesuffix(b"\n"),
+        WHOLE.replace(b"data: [DONE]\n\n", b""),
+    ],
+    ids=["plain", "CRLF", "no blank", "other fields", "two lines", "no last line", "no last word"],
+)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_stream_is_read_however_it_is_cut_and_written(stream, size):
+    parts = iter([stream[at : at + size] for at in range(0, len(stream), size)])
+    *heard, end = pieces("http://a", parts)
+    assert "".join(piece.text for piece in heard) == "one\u2028line, zwölf"
+    assert end == End()
+    assert list(parts) == []  # read to its end, or the connection could not be used again
+
+
+@pytest.mark.parametrize("error", ["no memory", {"message": "no memory"}, {"code": "no memory"}])
+def test_an_error_in_a_stream_is_told_in_the_servers_words(error):
+    with pytest.raises(ServerFault, match="no memory"):
+        list(pieces("http://a", [as_bytes(said("one"), {"error": error})]))
+
+
+def test_a_stream_without_the_models_end_was_cut_off():
+    with pytest.raises(ServerFault, match="broke the answer off"):
+        list(pieces("http://a", [as_bytes(said("one"))]))

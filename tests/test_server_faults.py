@@ -203,3 +203,41 @@ def test_a_dropped_answer_hangs_up():
         next(items)
         items.close()
         assert server.left.wait(20)
+
+
+# connections
+
+
+def test_a_connection_is_used_again():
+    with backend_on(works()) as (backend, server):
+        made = server.connections
+        for _ in range(4):
+            chat(backend)
+        assert len(server.chats()) == 4
+        assert server.connections == made + 1
+
+
+def test_as_many_connections_as_are_used_at_once():
+    meeting = threading.Barrier(3)
+
+    def together(exchange, asked):
+        meeting.wait(20)
+        works()(exchange, asked)
+
+    with backend_on(together) as (backend, server):
+        made = server.connections
+        for _ in range(2):
+            threads = [threading.Thread(target=chat, args=(backend,)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert len(server.chats()) == 6
+        assert server.connections == made + 3
+
+
+def test_an_answer_that_the_server_keeps_open_behind_its_end_is_taken_and_left():
+    with backend_on(ways.stays_open, works()) as (backend, server):
+        assert text(chat(backend)) == HELLO
+        assert server.left.wait(20)
+        assert text(chat(backend)) == HELLO

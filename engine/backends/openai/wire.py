@@ -5,20 +5,19 @@ ask. Knows no frames and no tags.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from engine.backends.openai.chunks import pieces
 from engine.backends.openai.listing import Listed, read_listing
 from engine.backends.remote.calls import call
-from engine.backends.remote.faults import complained, cut_off
 from engine.backends.remote.lines import Address, Limits, Line, Lines
-from engine.backends.remote.talk import Ask, End, Piece, TokenOdds, Turn
+from engine.backends.remote.talk import Ask, End, Piece, Turn
 from engine.cancel import CancelToken
 
 if TYPE_CHECKING:
     import openai
-    from openai.types.chat import ChatCompletionChunk
 
 LISTING = Limits(connect=3.0, idle=5.0, total=10.0)
 _LIKELIEST = 20  # the most that the protocol allows
@@ -50,7 +49,7 @@ class OpenAIWire:
         """Raises: ServerFault, Cancelled."""
         request = self._request(ask)
         return call(
-            self._lines, self._address, self._limits, cancel, lambda client: self._said(client, request)
+            self._lines, self._address, self._limits, cancel, lambda client: self._said(client, request), End
         )
 
     def close(self) -> None:
@@ -74,35 +73,12 @@ class OpenAIWire:
 
     def _said(self, client: "openai.OpenAI", request: dict[str, Any]) -> Iterator[Piece | End]:
         import openai
-        from openai.types.chat import ChatCompletionChunk
 
-        try:
-            # Not `chat.completions.create`, which looks through the request first: a quarter of the cost.
-            with client.post(
-                "/chat/completions",
-                body=request,
-                cast_to=ChatCompletionChunk,
-                stream=True,
-                stream_cls=openai.Stream[ChatCompletionChunk],
-            ) as chunks:
-                yield from self._items(chunks)
-        except openai.APIError as error:
-            if isinstance(error, openai.APIConnectionError):
-                raise  # what is behind it tells more
-            raise complained(self._address.url, error.message) from error
-
-    def _items(self, chunks: "Iterable[ChatCompletionChunk]") -> Iterator[Piece | End]:
-        """The reason to end comes with the last text, the token counts, where there are any, after it."""
-        reason, read, written = None, None, None
-        for chunk in chunks:
-            if chunk.usage is not None:
-                read, written = chunk.usage.prompt_tokens, chunk.usage.completion_tokens
-            for choice in chunk.choices or ():
-                reason = choice.finish_reason or reason
-                yield Piece(choice.delta.content or "", _odds(choice))
-        if reason is None:
-            raise cut_off(self._address.url)
-        yield End(reason == "length", read, written)
+        # Not `chat.completions.create`, which looks through the request first: a quarter of the cost.
+        with client.post(
+            "/chat/completions", body=request, cast_to=object, stream=True, stream_cls=openai.Stream[object]
+        ) as stream:
+            yield from pieces(self._address.url, stream.response.iter_bytes())
 
     def _request(self, ask: Ask) -> dict[str, Any]:
         settings = ask.settings
@@ -142,11 +118,3 @@ def _message(turn: Turn) -> dict[str, Any]:
         for each in turn.pictures
     ]
     return {"role": turn.role, "content": [*blocks, {"type": "text", "text": turn.text}]}
-
-
-def _odds(choice: Any) -> tuple[TokenOdds, ...]:
-    places = choice.logprobs.content if choice.logprobs is not None else None
-    return tuple(
-        TokenOdds(each.token, tuple((one.token, one.logprob) for one in each.top_logprobs or [each]))
-        for each in places or ()
-    )

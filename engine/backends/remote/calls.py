@@ -19,6 +19,7 @@ from engine.errors import Cancelled
 
 C = TypeVar("C")
 T = TypeVar("T")
+_LEFTOVERS = 1.0  # seconds for the rest of an answer behind its last item, which servers send along with it
 _FAREWELL = 0.05  # seconds that a hung-up thread is waited for: enough unless it looks up a name
 
 
@@ -45,15 +46,19 @@ def call(
     limits: Limits,
     cancel: CancelToken,
     begin: Callable[[C], Iterable[T]],
+    last: type | tuple[()] = (),
 ) -> Iterator[T]:
     """What `begin(client)` yields. Any item, an empty one too, counts as a sign of life.
 
-    Raises: ServerFault; Cancelled at once after `cancel`, with the connection shut.
+    An item of the type `last` ends it; what `begin` reads behind that only makes the line ready for the next
+    request. Raises: ServerFault; Cancelled at once after `cancel`, with the connection shut.
     """
     cancel.raise_if_cancelled()
     line = lines.take()
     items: SimpleQueue[T | _Failure | _End] = SimpleQueue()
-    worker = threading.Thread(target=_work, args=(lines, line, begin, items), name="haven-line", daemon=True)
+    worker = threading.Thread(
+        target=_work, args=(lines, line, begin, items, last), name="haven-line", daemon=True
+    )
 
     def leave() -> None:
         line.hang_up()
@@ -72,11 +77,14 @@ def call(
         cancel.raise_if_cancelled()
         ended = True
     finally:
-        take_back()
         if not ended:
             line.hang_up()
-        worker.join(_FAREWELL)
-        if ended or not worker.is_alive():
+        worker.join(_FAREWELL if line.hung_up else _LEFTOVERS)
+        if worker.is_alive() and not line.hung_up:  # the server keeps an answer open that has ended
+            line.hang_up()
+            worker.join(_FAREWELL)
+        take_back()
+        if not worker.is_alive():
             lines.give_back(line)  # else it is the thread that does, when it has ended
 
 
@@ -105,12 +113,15 @@ def _work(
     line: Line[C],
     begin: Callable[[C], Iterable[T]],
     items: "SimpleQueue[T | _Failure | _End]",
+    last: type | tuple[()],
 ) -> None:
     try:
         for item in begin(line.client):
             if line.hung_up:
                 break
             items.put(item)
+            if isinstance(item, last):
+                items.put(_End())
     except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
         line.hang_up()  # what is left of the answer must not be read as the next one
         items.put(_Failure(error))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # what the libraries raise for JSON that is none, or has another shape than they expect
-_OTHER_SHAPES = (ValueError, TypeError, AttributeError)
+_OTHER_SHAPES = (ValueError, TypeError, AttributeError, KeyError)
 _LONGEST_WORDS = 300  # characters of a server's own words that are shown
 _AWAY = {429, 502, 503, 504}  # it is busy or being started, or what stands before it does not reach it
 _TRY_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import httpx
 
 C = TypeVar("C")
+_LATER = 1.0  # seconds by which the one who waits gives up before the line does, and says why
 _LABEL = re.compile(r"\w([\w-]{0,61}\w)?")  # what may stand between two dots of a host's name
 _NEEDED_HEADERS = {
     *("host", "accept", "accept-encoding", "connection", "content-type", "content-length"),
@@ -99,7 +100,7 @@ class Line(Generic[C]):
         self._hung_up = False
         self.client = make(
             {
-                "timeout": httpx.Timeout(limits.idle, connect=limits.connect),
+                "timeout": httpx.Timeout(limits.idle + _LATER, connect=limits.connect),
                 "limits": httpx.Limits(max_connections=1),
                 "verify": address.origin[0] == "https",  # certificates take 15 ms to read
                 "follow_redirects": False,

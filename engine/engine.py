@@ -42,6 +42,7 @@ from engine.jobs.trouble import storage_said as _storage_said
 from engine.jobs.views import frame_view, job_result, samples_of
 from engine.library import Library
 from engine.library.watch import Analysis
+from engine.paths import place_of
 from engine.prompts import checked_name, prompt_to_save
 from engine.servers import NamedServers
 from engine.settings import GenerationSettings, whole
@@ -241,7 +242,7 @@ class Engine:
 
     def open_video(self, path: str | Path) -> VideoInfo:
         """What a video file is. Raises: MediaError or InvalidInput, naming the file and what to do."""
-        return probe(Path(path).expanduser())
+        return probe(place_of(path))
 
     def expect_upload(self, path: Path) -> None:
         """Read an upload that may be analysed soon, in the background: a job about it begins at once then."""

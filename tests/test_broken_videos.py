@@ -58,7 +58,6 @@ NO_VIDEO: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a folder": (lambda d: d, "is a folder"),
     "a pipe": (lambda d: _pipe(d / "x.mp4"), "not a file"),
     "a device": (lambda d: Path("/dev/zero"), "not a file"),
-    "a name that is too long": (lambda d: d / ("x" * 5000), "cannot be opened"),
     "an empty file": (lambda d: _text(d / "x.mp4", ""), "is empty"),
     "a text": (lambda d: _text(d / "x.mp4", "Dear all,\n" * 500), "cannot be read as a video"),
     "sound only": (lambda d: audio_only(d / "x.m4a"), "holds no video"),

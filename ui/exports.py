@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel
 
 from engine.errors import FileInTheWay, InvalidInput
+from engine.paths import place_of
 from engine.video.exports import FORMATS, Format
 from ui.endpoints import offer, plain, spoken
 from ui.handling import explain
@@ -106,7 +107,7 @@ def given_file(file: object) -> Path:
     if isinstance(file, dict):
         return uploaded_file(str(file.get("path") or ""))
     if isinstance(file, str) and file.strip():
-        place = Path(file.strip()).expanduser()
+        place = place_of(file.strip())
         return uploaded_file(str(place)) if place.is_relative_to(upload_folder()) else place
     raise InvalidInput("Give a file: an uploaded one, or the path of one on this machine.")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import InvalidInput
+from engine.paths import place_of
 
 MOST_OPENED = 200  # tokens that are remembered; the oldest is forgotten first
 
@@ -94,6 +95,6 @@ def given_picture(picture: object) -> Path:
     if isinstance(picture, dict):
         return uploaded_file(str(picture.get("path") or ""))
     if isinstance(picture, str) and picture.strip():
-        place = Path(picture.strip()).expanduser()
+        place = place_of(picture.strip())
         return uploaded_file(str(place)) if place.is_relative_to(upload_folder()) else place
     raise InvalidInput("Give pictures as uploaded files, or as paths on this machine.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import HavenError, InvalidInput
+from engine.paths import place_of
 from engine.video.request import AnalysisRequest
 from ui import wording
 from ui.house import House
@@ -107,7 +108,7 @@ def stage_of_path(house: House, text: str) -> Staged:
     path = text.strip().strip("\"'")
     if not path:
         raise InvalidInput("Type the path of a video on this machine, for example ~/Videos/lake.mp4.")
-    return stage_of(house, Opened(Path(path).expanduser(), Path(path).name))
+    return stage_of(house, Opened(place_of(path), Path(path).name))
 
 
 def stage_of_upload(house: House, path: str, name: str) -> Staged:

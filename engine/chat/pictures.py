@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.backends.base import Picture
 from engine.errors import InvalidInput
+from engine.paths import why_not
 
 LONGEST_SIDE = 2048  # pixels; larger pictures are made smaller before a model gets them
 MOST_PIXELS = 100_000_000  # a file that claims more is refused unread
@@ -66,7 +67,7 @@ class Pictures:
 def read_picture(file: Path) -> Picture:
     """RGB, uint8, H x W x 3, turned as its EXIF data says. Raises: InvalidInput, naming the file."""
     import numpy as np
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(file, formats=FORMATS) as image:
@@ -79,6 +80,8 @@ def read_picture(file: Path) -> Picture:
             return np.ascontiguousarray(upright, np.uint8)
     except FileNotFoundError as error:
         raise InvalidInput(f"The picture {file.name} is not there any more.") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, not of the format
+            raise InvalidInput(why_not(file, error)) from error
         known = ", ".join(FORMATS)
         raise InvalidInput(f"{file.name} is no picture that can be read. Use one of: {known}.") from error

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.errors import DataFolderError, OutOfSpace
+from engine.paths import why_not
 from storage.errors import DiskFull, StorageError
 
 FULL = "The disk is full. Free some space and try again."
@@ -16,9 +17,10 @@ def storage_said() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise OutOfSpace(FULL) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutOfSpace(FULL) from error
+        place = error.filename or "The data folder"
+        raise DataFolderError(f"Nothing could be kept. {why_not(place, error)}") from error
     except DiskFull as error:
         raise OutOfSpace(FULL) from error
     except StorageError as error:

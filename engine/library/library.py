@@ -16,6 +16,7 @@ from engine.library import scan
 from engine.library.disk import Disk
 from engine.library.views import STATES, DiskUse, FilesPage, FileView, FolderView, QueueView
 from engine.library.watch import HELD, Analysis, Watcher
+from engine.paths import place_of, why_not
 from engine.settings import whole
 from engine.video.request import AnalysisRequest
 from storage.records import JobRecord, LibraryFileRecord, LibraryFolderRecord
@@ -225,10 +226,11 @@ class Library:
         text = str(path).strip().strip("\"'")
         if not text:
             raise InvalidInput("Name a folder on this machine, for example ~/Videos.")
+        place = place_of(text)
         try:
-            root = Path(text).expanduser().resolve(strict=True)
-        except (OSError, RuntimeError, ValueError):
-            raise InvalidInput(f"There is no folder {text}. Check the name.") from None
+            root = place.resolve(strict=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InvalidInput(why_not(text, error, "folder")) from error
         if not root.is_dir() and not root.is_file():
             raise InvalidInput(f"{root} is no folder and no file. Name a folder with videos in it.")
         if root.is_relative_to(self._store.folder.resolve()):

@@ -26,6 +26,7 @@ from av.video.stream import VideoStream
 
 from engine.backends.base import Picture
 from engine.errors import MediaError
+from engine.paths import why_not
 
 # Formats that hold their pictures themselves. Playlists (hls, dash, concat, sdp, image sequences) are left
 # out: they name other files and addresses, which a person who picked one file did not ask to open.
@@ -193,7 +194,7 @@ def _check_file(path: Path) -> None:
     except FileNotFoundError as error:
         raise MediaError(f"There is no file {path}. Check the name, or pick the video again.") from error
     except (OSError, ValueError) as error:
-        raise MediaError(f"{path} cannot be opened ({error}). Check the name and the permissions.") from error
+        raise MediaError(why_not(path, error)) from error
     if stat.S_ISDIR(status.st_mode):
         raise MediaError(f"{path} is a folder. Name a video file in it.")
     if not stat.S_ISREG(status.st_mode):

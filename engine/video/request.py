@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import InvalidInput
+from engine.paths import place_of
 from engine.settings import Sampling, named, refuse_unknown
 from engine.video.tags import Tag, read_tags
 
@@ -69,7 +70,7 @@ class AnalysisRequest:
             )
         question = _storable(prompt.strip())
         asked = tuple(Tag(*map(_storable, (tag.name, tag.category, tag.description))) for tag in parsed)
-        return cls(Path(video).expanduser(), asked, question, sampling, codes, uploaded, name, summary)
+        return cls(place_of(video), asked, question, sampling, codes, uploaded, name, summary)
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.backends.llamacpp.cursor import Cursor, damaged
 from engine.errors import ModelError
+from engine.paths import why_not
 
 MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -85,7 +86,7 @@ def read_header(path: Path) -> Header:
             _check_kind(path, file.read(8))
             return _header(Cursor(path, file, size))
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ModelError(why_not(path, error)) from error
 
 
 def _check_kind(path: Path, start: bytes) -> None:

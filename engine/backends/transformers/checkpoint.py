@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelError
+from engine.paths import why_not
 
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
@@ -81,7 +82,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     try:
         tensors = tuple(tensor for path in files for tensor in read_header(path))
     except OSError as error:
-        raise ModelError(f"{error.filename} cannot be read: {error.strerror}.") from error
+        raise ModelError(why_not(error.filename or folder, error)) from error
     if not tensors:
         raise ModelError(f"{folder} holds no weights: {WHOLE} is empty. Download the model again.")
     return Checkpoint(files, tensors)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from engine.errors import InvalidInput
+from engine.paths import why_not
 from engine.video.exports.material import CATEGORY, microseconds
 
 MOST_BYTES = 64_000_000
@@ -52,7 +53,7 @@ def read_spans(path: Path) -> ReadSpans:
             raise InvalidInput(f"{path.name} has more than {MOST_BYTES // 1_000_000} MB; no .AI.json has.")
         content = path.read_bytes()
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read ({error}). Check the name and the permissions.") from error
+        raise InvalidInput(why_not(path, error)) from error
     try:
         return parse_spans(content)
     except InvalidInput as error:

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,31 @@ def test_the_last_correction_is_undone_first(engine, video):
     assert times(engine.findings.undo(job_id)) == [RED, BLUE]
     with pytest.raises(InvalidInput, match="there is nothing to undo"):
         engine.findings.undo(job_id)
+
+
+@pytest.mark.parametrize("given", [(None, [2, 2.5]), ([0, 1], None), ([0, 1], [0.25, 1.25])])
+def test_a_correction_that_is_sent_again_counts_once(engine, video, given):
+    job_id = analysed(engine, video)
+    once = engine.findings.correct(job_id, "mostly red", *given)
+    revision = engine.findings.revision
+    with ThreadPoolExecutor(5) as clicks:
+        again = list(clicks.map(lambda _: engine.findings.correct(job_id, "mostly red", *given), range(5)))
+    assert again == [once] * 5
+    assert (once.corrections, engine.findings.revision) == (1, revision)
+    engine.findings.correct(job_id, "mostly blue", [1, 2], None)
+    assert (
+        engine.findings.correct(job_id, "mostly red", *given).corrections == 2
+    )  # of this tag it is the newest
+    engine.findings.undo(job_id)
+    assert times(engine.findings.undo(job_id)) == [RED, BLUE]
+    assert engine.findings.correct(job_id, "mostly red", *given) == once  # undone, it may be said again
+
+
+def test_the_same_correction_after_another_one_is_one_more(engine, video):
+    job_id = analysed(engine, video)
+    engine.findings.correct(job_id, "mostly red", None, [2, 2.5])
+    engine.findings.correct(job_id, "mostly red", [2, 2.5], None)
+    assert engine.findings.correct(job_id, "mostly red", None, [2, 2.5]).corrections == 3
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,9 @@ class Findings:
     def correct(self, job_id: str, tag: str, old: object = None, new: object = None) -> SpansView:
         """Say where a span really is: `old` as it stands there now, `new` as it should be, in seconds.
 
-        Without `old` a span is added, without `new` one is deleted. Reads the file's content where that was
-        not done yet. Raises: InvalidInput, naming what is off.
+        Without `old` a span is added, without `new` one is deleted. One that says what the newest about this
+        tag says, as after a double click, changes nothing. Reads the file's content where that was not done
+        yet. Raises: InvalidInput, naming what is off.
         """
         job = self._job(job_id)
         if tag not in job.tags:
@@ -116,12 +117,13 @@ class Findings:
             raise InvalidInput("Say which span: old as it is, new as it should be, or both.")
         sha256 = self._content(job)
         with self._changing, storage_said():
-            if was is not None:
-                self._refuse_unknown_span(job, tag, was)
-            self._store.corrections.add_correction(_record(sha256, Correction(tag, was, now)))
+            if not self._was_said_last(job, Correction(tag, was, now)):
+                if was is not None:
+                    self._refuse_unknown_span(job, tag, was)
+                self._store.corrections.add_correction(_record(sha256, Correction(tag, was, now)))
+                self.revision += 1
             if now is not None:
                 self._store.search.note_tag(job_id, tag, 1.0)
-            self.revision += 1
         return self.spans(job_id)
 
     def content(self, job: JobRecord) -> str:
@@ -187,6 +189,11 @@ class Findings:
                 "in the file. Put it back, then correct."
             )
         return sha256
+
+    def _was_said_last(self, job: JobRecord, correction: Correction) -> bool:
+        """Whether the newest correction of this tag is the same."""
+        of_tag = [one for one in self._corrections(job) if one.tag == correction.tag]
+        return bool(of_tag) and of_tag[-1] == correction
 
     def _refuse_unknown_span(self, job: JobRecord, tag: str, was: Stretch) -> None:
         found = self.of(job, self._samples(job))

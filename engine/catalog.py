@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelError
+from engine.paths import why_not
 
 CONFIG = "config.json"
 _CACHE_PREFIX = "models--"
@@ -18,7 +19,7 @@ _SEES = ("vision_config", "vision_tower", "mm_vision_tower", "vision_encoder", "
 _HEARS = ("audio_config", "speech_config")
 _WRITES_TEXT = ("ForCausalLM", "LMHeadModel")
 _WRITES = ("ForConditionalGeneration", "ForVision2Seq", *_WRITES_TEXT)
-_TEMPLATE, _TOKENIZER = "chat_template.jinja", "tokenizer_config.json"
+_TEMPLATE, _OLDER_TEMPLATE, _TOKENIZER = "chat_template.jinja", "chat_template.json", "tokenizer_config.json"
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,37 @@ def only_writes(config: Mapping[str, Any]) -> bool:
     return any(str(name).endswith(_WRITES_TEXT) for name in names)
 
 
-def has_chat_template(folder: Path) -> bool:
-    """Whether the tokenizer in `folder` says how a conversation is written. Raises: ModelError."""
-    if (folder / _TEMPLATE).is_file():
-        return True
+def chat_template(folder: Path) -> tuple[Path, str]:
+    """How a conversation is written, and the file that says so; an empty text where none does.
+
+    Raises: ModelError, naming the file, when it cannot be read.
+    """
+    place = folder / _TEMPLATE
     try:
-        return bool(_read_object(folder / _TOKENIZER).get("chat_template"))
+        return place, place.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return False
+        pass
+    except OSError as error:
+        raise ModelError(why_not(place, error)) from error
+    except ValueError as error:
+        raise ModelError(f"{place} is no text. Download the model again.") from error
+    for place in (folder / _OLDER_TEMPLATE, folder / _TOKENIZER):
+        try:
+            found = _default_of(_read_object(place).get("chat_template"))
+        except FileNotFoundError:
+            continue
+        if found:
+            return place, found
+    return place, ""
+
+
+def _default_of(given: object) -> str:
+    """A template, or the one called so of several that are listed or named."""
+    if isinstance(given, list):
+        given = {one.get("name"): one.get("template") for one in given if isinstance(one, dict)}
+    if isinstance(given, dict):
+        given = given.get("default")
+    return given if isinstance(given, str) else ""
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -106,7 +130,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ModelError(why_not(path, error)) from error
     except ValueError as error:
         raise ModelError(f"{path} is not valid JSON ({error}). Download the model again.") from error
     if not isinstance(config, dict):

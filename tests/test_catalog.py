@@ -136,13 +136,20 @@ def test_a_configuration_says_whether_its_model_reads_text_alone(config, writes)
         ({}, False),
         ({"chat_template.jinja": "{{ messages }}"}, True),
         ({"tokenizer_config.json": '{"chat_template": "{{ messages }}"}'}, True),
+        ({"chat_template.json": '{"chat_template": "{{ messages }}"}'}, True),
         ({"tokenizer_config.json": '{"chat_template": null}'}, False),
+        ({"chat_template.jinja": "", "tokenizer_config.json": '{"chat_template": ["odd", {}]}'}, False),
+        ({"tokenizer_config.json": '{"chat_template": {"default": "{{ messages }}", "tools": ""}}'}, True),
+        (
+            {"tokenizer_config.json": '{"chat_template": [{"name": "default", "template": "{{ messages }}"}]}'},
+            True,
+        ),
     ],
 )
-def test_a_chat_template_is_found_in_both_its_places(tmp_path, files, has):
+def test_a_chat_template_is_found_in_all_its_places(tmp_path, files, has):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    assert catalog.has_chat_template(tmp_path) is has
+    assert catalog.chat_template(tmp_path)[1] == ("{{ messages }}" if has else "")
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1, 2]", b"\xff\xfe", b""])

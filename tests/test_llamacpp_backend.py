@@ -12,7 +12,6 @@ from engine.backends import provider
 from engine.backends.base import Finished, Frame, FrameTask, Message, TextDelta
 from engine.backends.llamacpp.model import LlamaCppBackend
 from engine.backends.llamacpp.sequences import CHAT, FRAMES
-from engine.backends.llamacpp.template import ChatTemplate, RefusedConversation
 from engine.backends.llamacpp.vocabulary import Detokenizer
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, ModelError
@@ -367,36 +366,3 @@ def test_files_that_are_overwritten_under_a_loaded_model_do_it_no_harm(gguf_shel
     assert answer(loaded, [Message("user", "Hello")]) == said
     assert look(loaded, [frame("red")], FrameTask(("red",)))[0].state == "answered"
     loaded.close()
-
-
-BROKEN_TEMPLATES = {
-    "{% for m in messages %}": "does not compile",
-    "{{ messages | nosuchfilter }}": "does not compile",
-    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}": "did not end",
-    "{% macro f(n) %}{{ f(n) if n else f(n) }}{% endmacro %}{% for i in range(9999) %}"
-    "{% for j in range(9999) %}{% if j %}{% endif %}{% endfor %}{% endfor %}": "did not end",
-}
-
-
-@pytest.mark.parametrize("source", BROKEN_TEMPLATES)
-def test_a_template_that_is_broken_or_never_ends_is_a_message(source):
-    with pytest.raises(ModelError, match=BROKEN_TEMPLATES[source]):
-        ChatTemplate(source, "<s>", "</s>", longest_seconds=0.2).render([{"role": "user", "content": "x"}])
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "{{ raise_exception('only users') }}",
-        "{{ 10 ** 10 ** 10 }}",
-        "{{ 'x' * messages[0]['content'] | length * 10 ** 9 }}",
-        "{{ 'xxxxxxxxxx' * 999999999 }}",
-        "{{ messages[0].nothing.at.all }}",
-        "{{ messages.append(1) }}",
-        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
-        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-    ],
-)
-def test_a_template_can_refuse_and_reaches_nothing_outside(source):
-    with pytest.raises((RefusedConversation, ModelError)):
-        ChatTemplate(source, "<s>", "</s>").render([{"role": "user", "content": "x"}])

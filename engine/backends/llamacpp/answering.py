@@ -47,7 +47,7 @@ class Answerer:
         count: "_Count",
     ) -> Iterator[str]:
         """The answer's text without the white space before it. Raises: ModelError, Cancelled."""
-        units = self._prompts.of_messages(messages)
+        units = self._prompts.of_messages(messages, cancel)
         count.read = size(units)
         most = min(settings.max_new_tokens, self._room(count.read))
         self._sequences.hold(CHAT, units, cancel, afresh=1)

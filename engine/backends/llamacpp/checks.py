@@ -94,6 +94,16 @@ def check(model: ShelvedModel, known_architectures: Collection[str] = ()) -> Che
     return CheckedModel(model, headers, projector)
 
 
+def check_template(model: CheckedModel) -> None:
+    """Raises: ModelError for a model that cannot be asked: no chat template, or one that is broken."""
+    from engine.backends.chat_template import refuse_broken
+
+    place, source = model.main.path, model.main.metadata.get("tokenizer.chat_template")
+    if not isinstance(source, str) or not source.strip():
+        raise ModelError(f"{place} has no chat template, so it cannot be asked anything. Pick a chat model.")
+    refuse_broken(source, f"The chat template in {place}")
+
+
 def _check_shards(headers: tuple[Header, ...]) -> None:
     for index, header in enumerate(headers):
         count = header.metadata.get("split.count", 1 if len(headers) == 1 else None)

@@ -15,6 +15,7 @@ from engine.backends.base import (
     Message,
     TextDelta,
 )
+from engine.backends.chat_template import ChatTemplate
 from engine.backends.llamacpp import native
 from engine.backends.llamacpp.answering import Answerer
 from engine.backends.llamacpp.checks import CheckedModel
@@ -23,7 +24,6 @@ from engine.backends.llamacpp.looking import Looker
 from engine.backends.llamacpp.pictures import Pictures
 from engine.backends.llamacpp.prompts import Prompts
 from engine.backends.llamacpp.sequences import Sequences
-from engine.backends.llamacpp.template import ChatTemplate
 from engine.backends.llamacpp.units import size
 from engine.backends.llamacpp.vocabulary import Vocabulary
 from engine.cancel import CancelToken
@@ -38,7 +38,8 @@ class LlamaCppBackend:
         """Raises: ModelError when the model cannot be asked what a backend is asked."""
         self._info, self._loaded = info, loaded
         vocabulary = Vocabulary(loaded.model)
-        template = ChatTemplate(_template_source(loaded), vocabulary.bos_text, vocabulary.eos_text)
+        named = {"bos_token": vocabulary.bos_text, "eos_token": vocabulary.eos_text}
+        template = ChatTemplate(_template_source(loaded), named)
         pictures = Pictures(loaded.eyes) if loaded.eyes else None
         self._prompts = Prompts(template, vocabulary, pictures)
         self._looker: Looker | None = None

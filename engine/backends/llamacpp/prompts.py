@@ -11,11 +11,12 @@ from functools import lru_cache
 from typing import Any
 
 from engine.backends.base import Message, Picture
+from engine.backends.chat_template import ChatTemplate, RefusedConversation
 from engine.backends.llamacpp.pictures import Pictures
-from engine.backends.llamacpp.template import ChatTemplate, RefusedConversation
 from engine.backends.llamacpp.units import Unit
 from engine.backends.llamacpp.vocabulary import Vocabulary, any_of
 from engine.backends.system_turn import without_system
+from engine.cancel import CancelToken
 from engine.errors import ModelError
 
 # Marks in a rendered text, of code points that are no characters and never stand in a text.
@@ -39,12 +40,14 @@ class Prompts:
         """Let go of what was kept, which holds on to us. Nothing may be asked afterwards."""
         del self._around_picture
 
-    def of_messages(self, messages: Sequence[Message]) -> list[Unit]:
-        """Raises: ModelError when the template refuses them, or there are pictures that are not seen."""
+    def of_messages(self, messages: Sequence[Message], cancel: CancelToken | None = None) -> list[Unit]:
+        """Raises: ModelError when the template refuses them or does not end, or there are pictures that are
+        not seen; Cancelled.
+        """
         pictures = [picture for message in messages for picture in message.images]
         if pictures and self._pictures is None:
             raise ModelError("This model reads text only. Leave the pictures out, or pick a model that sees.")
-        before, *behind = self._pieces(messages)
+        before, *behind = self._pieces(messages, cancel=cancel)
         if len(behind) != len(pictures):
             raise ModelError("The model's chat template leaves pictures out. Pick another file of the model.")
         units: list[Unit] = list(before)
@@ -70,17 +73,21 @@ class Prompts:
             raise ModelError("The model's chat template leaves pictures out. Pick another file of the model.")
         return tuple(pieces[0]), tuple(pieces[1])
 
-    def _pieces(self, messages: Sequence[Message], text_first: bool = False) -> list[list[int]]:
+    def _pieces(
+        self, messages: Sequence[Message], text_first: bool = False, cancel: CancelToken | None = None
+    ) -> list[list[int]]:
         """The tokens before, between and behind the pictures."""
         try:
-            return self._tokens(*self._rendered(messages, text_first))
-        except RefusedConversation as error:
+            return self._tokens(*self._rendered(messages, text_first, cancel))
+        except RefusedConversation:
             folded = without_system(messages)
             if len(folded) == len(messages):
-                raise ModelError(f"The model's chat template refuses this conversation: {error}.") from error
-        return self._pieces(folded, text_first)
+                raise
+        return self._pieces(folded, text_first, cancel)
 
-    def _rendered(self, messages: Sequence[Message], text_first: bool) -> tuple[str, list[str]]:
+    def _rendered(
+        self, messages: Sequence[Message], text_first: bool, cancel: CancelToken | None
+    ) -> tuple[str, list[str]]:
         """The text with marks in it, and what the marks with numbers stand for."""
         literals: list[str] = []
 
@@ -93,7 +100,7 @@ class Prompts:
             text = self._unsafe.sub(marked, _OUR_MARKS.sub("", message.text))
             content = self._content(text, len(message.images), text_first)
             turns.append({"role": message.role, "content": content})
-        rendered = self._template.render(turns)
+        rendered = self._template.render(turns, cancel)
         if self._picture_words:
             rendered = rendered.replace(self._picture_words, _PLACE)
         return rendered, literals

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from engine.backends.base import Backend, LoadPlan, LoadProgress, ModelEntry
-from engine.backends.llamacpp.checks import check
+from engine.backends.llamacpp.checks import check, check_template
 from engine.backends.llamacpp.shelf import ShelvedModel, model_at, shelved_models
 from engine.backends.llamacpp.trial import survive
 from engine.cancel import CancelToken
@@ -47,6 +47,7 @@ class LlamaCppProvider:
 
         native.prepare()
         checked = check(shelved, native.known_architectures())
+        check_template(checked)
         survive(checked)
         needed = checked.resident_bytes(checked.context_length(options.n_ctx))
         return LoadPlan(checked.digest, int(needed * _ROOM_TO_WORK), native.free_bytes())

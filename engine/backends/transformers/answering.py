@@ -60,7 +60,7 @@ class Answerer:
         count: "_Count",
     ) -> Iterator[str]:
         """The answer's text without the white space around it. Raises: ModelError, Cancelled."""
-        inputs = self._prompts.of_messages(messages)
+        inputs = self._prompts.of_messages(messages, cancel)
         count.read = inputs["input_ids"].shape[1]
         settings = self._within_context(settings, count.read)
         pictures = [picture for message in messages for picture in message.images]

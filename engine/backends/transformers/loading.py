@@ -25,8 +25,11 @@ from transformers import (
 from transformers.utils import logging as library_log
 
 from engine.backends.base import LoadProgress
+from engine.backends.chat_template import refuse_broken
 from engine.backends.transformers.checkpoint import Checkpoint
+from engine.backends.transformers.checks import no_template
 from engine.backends.transformers.devices import Placement, ran_out_of_memory
+from engine.backends.transformers.prompts import Reader, template_of
 from engine.cancel import CancelToken
 from engine.errors import ModelError
 from engine.settings import LoadOptions
@@ -41,14 +44,14 @@ def load_processor(folder: Path) -> ProcessorMixin:
         raise ModelError(f"{folder} has no image processor: it cannot be given pictures. Download it again.")
     if not getattr(processor, "chat_template", None):
         processor.chat_template = processor.tokenizer.chat_template
-    _refuse_no_template(folder, processor)
+    _check_template(folder, processor)
     return processor
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer that came with a text-only model. Raises: ModelError."""
     tokenizer = _read(AutoTokenizer, "tokenizer", folder)
-    _refuse_no_template(folder, tokenizer)
+    _check_template(folder, tokenizer)
     return tokenizer
 
 
@@ -60,9 +63,12 @@ def _read(kind: Any, name: str, folder: Path) -> Any:
         raise ModelError(f"The {name} of {folder} cannot be loaded: {_first_line(error)}") from error
 
 
-def _refuse_no_template(folder: Path, reader: ProcessorMixin | PreTrainedTokenizerBase) -> None:
-    if not getattr(reader, "chat_template", None):
-        raise ModelError(f"{folder} has no chat template, so it cannot be asked anything. Pick a chat model.")
+def _check_template(folder: Path, reader: Reader) -> None:
+    """Raises: ModelError for none, or one that is of no use: before the weights are read."""
+    source = template_of(reader)
+    if not source:
+        raise no_template(folder)
+    refuse_broken(source, f"The chat template of {folder}")
 
 
 def load_model(

@@ -4,6 +4,7 @@ The chat template and the processor (or, where the model reads text only, the to
 model decide how. Knows nothing of how the model answers.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -14,7 +15,9 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 from engine.backends.base import Message, Picture
+from engine.backends.chat_template import ChatTemplate, RefusedConversation, Turn
 from engine.backends.system_turn import without_system
+from engine.cancel import CancelToken
 from engine.errors import ModelError
 
 Conversation = list[dict[str, Any]]
@@ -38,11 +41,16 @@ class Prompts:
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self._around: dict[str, Around | None] = {}
+        self._template = ChatTemplate(template_of(reader), self.tokenizer.special_tokens_map)
+        self._tried: set[int] = set()  # hashes of conversations that the template was seen to end with
 
-    def of_messages(self, messages: Sequence[Message]) -> dict[str, torch.Tensor]:
+    def of_messages(
+        self, messages: Sequence[Message], cancel: CancelToken | None = None
+    ) -> dict[str, torch.Tensor]:
         """One row for one conversation.
 
-        Raises: ModelError when the template refuses it, or when there are pictures and the model sees none.
+        Raises: ModelError when the template refuses it or does not end, or when there are pictures and the
+        model sees none; Cancelled.
         """
         if not self.sees and any(message.images for message in messages):
             raise ModelError(
@@ -50,12 +58,12 @@ class Prompts:
             )
         turn = _turn if self.sees else _text_turn
         try:
-            return self._tensors([[turn(message) for message in messages]])
-        except TemplateError as error:
+            return self._tensors([[turn(message) for message in messages]], cancel)
+        except RefusedConversation:
             folded = without_system(messages)
             if len(folded) == len(messages):
-                raise ModelError(f"The model's chat template refuses this conversation: {error}.") from error
-        return self.of_messages(folded)
+                raise
+        return self.of_messages(folded, cancel)
 
     def of_pictures(self, pictures: Sequence[Picture], texts: Sequence[str]) -> dict[str, torch.Tensor]:
         """One row for each picture and the text that is asked about it."""
@@ -86,26 +94,51 @@ class Prompts:
         first, last = tokens.index(self.image_token), tokens[::-1].index(self.image_token)
         return tuple(tokens[:first]), tuple(tokens[len(tokens) - last :])
 
-    def _tensors(self, conversations: list[Conversation]) -> dict[str, torch.Tensor]:
+    def _tensors(
+        self, conversations: list[Conversation], cancel: CancelToken | None = None
+    ) -> dict[str, torch.Tensor]:
         """Input tensors by name, on the device; `input_ids` is (rows, tokens), padded on the left.
 
         Control tokens that a person typed are read as plain text: they close no turn, place no picture.
+        Raises: as `of_messages`.
         """
+        for conversation in conversations:
+            self._refuse_endless(conversation, cancel)
         padding = {"processor_kwargs": {"padding": True}} if self.sees else {"padding": True}
-        made = self._reader.apply_chat_template(
-            conversations,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            sanitize_control_tokens=True,
-            **padding,
-        )
+        try:
+            made = self._reader.apply_chat_template(
+                conversations,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                sanitize_control_tokens=True,
+                **padding,
+            )
+        except TemplateError as error:  # its sandbox may refuse what ours let pass
+            raise RefusedConversation(f"The model's chat template refuses this: {error}.") from error
         return {name: self._moved(value) for name, value in made.items() if isinstance(value, torch.Tensor)}
+
+    def _refuse_endless(self, conversation: Conversation, cancel: CancelToken | None) -> None:
+        """Write it within bounds first, once: the library, which writes it then, has none and cannot stop."""
+        turns = [_without_pictures(turn) for turn in conversation]
+        known = hash(json.dumps(turns))
+        if known in self._tried:
+            return
+        self._template.render(turns, cancel)
+        if len(self._tried) >= _MOST_KEPT:
+            self._tried.clear()
+        self._tried.add(known)
 
     def _moved(self, tensor: torch.Tensor) -> torch.Tensor:
         """Numbers that the model computes with get its format; token ids and masks keep theirs."""
         return tensor.to(self._device, self._dtype if tensor.is_floating_point() else None)
+
+
+def template_of(reader: Reader) -> str:
+    """The chat template that the library takes; empty where there is none."""
+    found = getattr(reader, "chat_template", None) or ""
+    return str(found.get("default", "")) if isinstance(found, dict) else str(found)
 
 
 def _turn(message: Message) -> dict[str, Any]:
@@ -115,6 +148,18 @@ def _turn(message: Message) -> dict[str, Any]:
 def _text_turn(message: Message) -> dict[str, Any]:
     """The templates of text-only models know no blocks."""
     return {"role": message.role, "content": message.text}
+
+
+def _without_pictures(turn: Turn) -> Turn:
+    """As the library shows it to a template: of what is no text, only that it is there."""
+    if isinstance(turn["content"], str):
+        return turn
+    parts = [{name: _named(value) for name, value in part.items()} for part in turn["content"]]
+    return {**turn, "content": parts}
+
+
+def _named(value: object) -> str:
+    return value if isinstance(value, str) else f"<{type(value).__name__}>"
 
 
 def _said(role: str, text: str, images: Sequence[Image.Image]) -> dict[str, Any]:

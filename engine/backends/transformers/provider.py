@@ -9,15 +9,9 @@ from typing import Any
 
 from engine.backends.base import Backend, LoadPlan, LoadProgress, ModelEntry
 from engine.backends.transformers.checkpoint import Checkpoint, open_checkpoint
+from engine.backends.transformers.checks import check_readers, refuse_broken_template, refuse_no_template
 from engine.cancel import CancelToken
-from engine.catalog import (
-    ModelFolder,
-    has_chat_template,
-    model_folders,
-    only_writes,
-    read_config,
-    sees_and_writes,
-)
+from engine.catalog import ModelFolder, model_folders, only_writes, read_config, sees_and_writes
 from engine.errors import InvalidInput, ModelError
 from engine.settings import LoadOptions
 
@@ -52,11 +46,13 @@ class TransformersProvider:
         folder = _folder(entry)
         config = read_config(folder)
         checkpoint = open_checkpoint(folder)
-        _refuse_no_template(folder, config)
+        refuse_no_template(folder, config)
         _refuse_options(options)
         from engine.backends.transformers import devices
 
         _refuse_unknown_code(folder, config)
+        check_readers(folder, config)
+        refuse_broken_template(folder)
         placement = devices.place(options)
         weights = _bytes_in_memory(checkpoint, placement.dtype.itemsize, options.quantization)
         return LoadPlan(
@@ -83,7 +79,7 @@ def _entry(folder: ModelFolder) -> ModelEntry | None:
         sees = sees_and_writes(config)
         if not sees and not only_writes(config):
             return None
-        _refuse_no_template(folder.path, config)
+        refuse_no_template(folder.path, config)
         size = open_checkpoint(folder.path).size_bytes
         detail = f"{folder.home}: {folder.path}"
     except ModelError as error:
@@ -95,15 +91,6 @@ def _folder(entry: ModelEntry) -> Path:
     if entry.location is None or not entry.location.is_dir():
         raise ModelError(f"There is no model folder {entry.location or entry.name}. Choose another model.")
     return entry.location
-
-
-def _refuse_no_template(folder: Path, config: dict[str, Any]) -> None:
-    """Raises: ModelError for a text-only model that was made to go on with a text, not to answer.
-
-    Where a model sees, its processor may have the template in places that only the library knows.
-    """
-    if not sees_and_writes(config) and not has_chat_template(folder):
-        raise ModelError(f"{folder} has no chat template, so it cannot be asked anything. Pick a chat model.")
 
 
 def _refuse_options(options: LoadOptions) -> None:

@@ -1,0 +1,221 @@
+"""The chat template that came with a model, run in a sandbox and within bounds of time and of length.
+
+A template is a program out of a file from elsewhere: it may not compile, refuse a conversation, never end,
+or write without end. Knows Jinja; nothing of tokens.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from types import FrameType
+from typing import Any, TypeVar
+
+import jinja2
+import jinja2.ext
+import jinja2.runtime
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from engine.cancel import CancelToken
+from engine.errors import HavenError, ModelError
+
+Turn = Mapping[str, Any]  # {"role": ..., "content": a text, or a list of parts}
+LONGEST_SECONDS = 2.0  # of computing, whatever else the machine does; a template takes a thousandth of that
+LONGEST_SOURCE = 200_000  # characters; compiling takes as long as the source is, and is not watched
+MOST_CHARACTERS = 20_000_000  # a hundred times what a model reads
+_STEPS = 32  # from one look at the clock to the next
+_MOST_BITS = 100_000  # of a number
+_TEMPLATE_FILE = "<template>"  # what Jinja calls one that came as a text
+_OTHER = "Pick another model, or another file of this one."
+T = TypeVar("T")
+
+
+class RefusedConversation(ModelError):
+    """The template itself does not take this conversation."""
+
+
+class ChatTemplate:
+    """Puts turns as the text that the model was trained on.
+
+    `given` are the special tokens by the names that templates know; `called` begins what is said of a broken
+    one. Raises: ModelError when it does not compile, or is too long to try.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        given: Mapping[str, Any],
+        called: str = "The model's chat template",
+        longest_seconds: float = LONGEST_SECONDS,
+    ) -> None:
+        self._given = {**_GIVEN, **given}
+        self._called, self._longest_seconds = called, longest_seconds
+        if len(source) > LONGEST_SOURCE:
+            raise ModelError(f"{called} has {len(source):,} characters, which none needs. {_OTHER}")
+        try:
+            self._template = _compiled(source)
+        except Exception as error:  # Jinja's own, and what Python says to the program that Jinja writes
+            raise ModelError(f"{called} does not compile: {_said(error)}. {_OTHER}") from error
+
+    def render(self, turns: Sequence[Turn], cancel: CancelToken | None = None) -> str:
+        """The text, up to where the answer begins.
+
+        Raises: RefusedConversation; Cancelled; ModelError when the template does not end.
+        """
+        try:
+            return self._bounded(lambda: self._template.render(messages=turns, **self._given), cancel)
+        except HavenError:
+            raise
+        except Exception as error:  # whatever a program from elsewhere does
+            raise RefusedConversation(f"{self._called} refuses this conversation: {_said(error)}.") from error
+
+    def _bounded(self, work: Callable[[], T], cancel: CancelToken | None = None) -> T:
+        """Do what may never end: a step is each line of the template, and each function that it calls."""
+        deadline = time.thread_time() + self._longest_seconds
+        steps = 0
+
+        def step(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps % _STEPS == 0:
+                if time.thread_time() > deadline:
+                    raise _Endless(f"did not end within {self._longest_seconds:g} seconds")
+                if cancel is not None and cancel.cancelled:
+                    raise _Endless("was stopped")
+            if event != "call":
+                return step
+            if frame.f_code in _JOINING:
+                _refuse_too_long(sum(map(_length, frame.f_locals.get("seq", ()))))
+            return step if frame.f_code.co_filename == _TEMPLATE_FILE else None
+
+        before = sys.gettrace()
+        sys.settrace(step)
+        try:
+            return work()
+        except _Endless as endless:
+            sys.settrace(before)
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            raise ModelError(f"{self._called} {endless}. {_OTHER}") from None
+        finally:
+            sys.settrace(before)
+
+
+def refuse_broken(source: str, called: str) -> None:
+    """Raises: ModelError for one that does not compile, or does not end when it is given a short question.
+
+    One that refuses the question passes: it may want the model's own tokens, or a turn of another shape.
+    """
+    template = ChatTemplate(source, {}, called)
+    try:
+        template.render([{"role": "user", "content": "Hi"}])
+    except RefusedConversation:
+        return
+
+
+class _Endless(BaseException):
+    """Not an `Exception`, so that nothing in between takes it for a failure of its own."""
+
+
+class _Generation(jinja2.ext.Extension):
+    """`{% generation %}` marks what a model learns from; what stands in it is written as it is."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Any) -> Any:
+        parser.stream.skip(1)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """All that a template writes goes through here, and what it keeps of that for later."""
+    kept: list[str] = []
+    length = 0
+    for piece in pieces:
+        kept.append(piece)
+        length += len(piece)
+        _refuse_too_long(length)
+    return "".join(kept)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Also keeps a template from asking for more in one operation than the clock can stop."""
+
+    intercepted_binops = frozenset({"+", "*", "**"})
+    concat = staticmethod(_joined)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**":
+            raise jinja2.exceptions.SecurityError("a chat template may not use **")
+        _refuse_too_long(_product(left, right) if operator == "*" else _length(left) + _length(right))
+        return super().call_binop(context, operator, left, right)
+
+
+def _refuse_too_long(length: int) -> None:
+    if length > MOST_CHARACTERS:
+        raise _Endless(f"writes more than {MOST_CHARACTERS // 1_000_000} million characters")
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, (str, list, tuple)) else 0
+
+
+def _product(left: Any, right: Any) -> int:
+    """How long it gets; numbers of so many digits that to multiply them takes minutes count as too long."""
+    if isinstance(left, int) and isinstance(right, int):
+        return MOST_CHARACTERS + 1 if left.bit_length() + right.bit_length() > _MOST_BITS else 0
+    many, times = (right, left) if isinstance(left, int) else (left, right)
+    return _length(many) * times if isinstance(times, int) else 0
+
+
+@lru_cache(maxsize=8)
+def _compiled(source: str) -> jinja2.Template:
+    """Kept, since one is wanted when a model is checked, when it is loaded, and when it is brought back."""
+    environment = _Sandbox(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = _to_json
+    return environment.from_string(source)
+
+
+def _said(error: Exception) -> str:
+    """The first line of what Jinja or Python say, and where it is; without the point at its end."""
+    where = f", in line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+    said = (error.message or "") if isinstance(error, jinja2.TemplateError) else str(error)
+    first = said.strip().split("\n")[0].rstrip(".")
+    return f"{first or type(error).__name__}{where}"
+
+
+def _to_json(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """Jinja's own would write HTML's special characters otherwise."""
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
+
+
+def _now(form: str) -> str:
+    return datetime.now().strftime(form)
+
+
+def _refuse(message: object) -> None:
+    raise jinja2.TemplateError(str(message))
+
+
+# What templates are written to expect, as transformers gives it to them.
+_GIVEN: Mapping[str, Any] = {
+    "add_generation_prompt": True,
+    "tools": None,
+    "documents": None,
+    "strftime_now": _now,
+    "raise_exception": _refuse,
+}
+# These put texts together where Jinja asks nobody: the operator ~.
+_JOINING = frozenset((jinja2.runtime.str_join.__code__, jinja2.runtime.markup_join.__code__))

@@ -189,6 +189,13 @@ class LibraryStore:
         change = file.update(**again).where(file.folder == folder_id, file.state != "gone")
         return self._connections.write(change.execute)
 
+    def hurry(self, folder_id: int, now: float) -> int:
+        """Let files that were put off be looked into now, in all folders where it is 0; gives how many."""
+        file = self._file
+        change = file.update(seen_at=now).where(file.state == "new", file.seen_at > now)
+        change = change.where(file.folder == folder_id) if folder_id else change
+        return self._connections.write(change.execute)
+
     def next_new(self, folder_id: int, seen_before: float, after: str = "") -> LibraryFileRecord | None:
         """The first file by path that waits to be looked into, behind the path `after`.
 

@@ -159,7 +159,7 @@ class LibraryFileRecord:
     name: str
     size: int  # bytes
     mtime_ns: int
-    seen_at: float  # since when it has had this size and modification time, seconds since 1970
+    seen_at: float  # since when it is as it is, seconds since 1970; to come, where it is put off until then
     sha256: str  # empty until it was made
     state: str  # new, queued (it has a job), done, bad, gone
     reason: str

@@ -30,6 +30,8 @@ def at_once(monkeypatch):
     monkeypatch.setattr(watch, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(watch, "TICK_SECONDS", 0.02)
     monkeypatch.setattr(watch, "SCAN_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(watch, "LONGEST_AGAIN_SECONDS", 0.05)
 
 
 @pytest.fixture(scope="module")
@@ -435,23 +437,28 @@ def test_a_network_folder_that_gives_errors_sets_nothing_aside(engine, clips, fi
     settled(engine, red_mp4="done", blue_mp4="done")
 
 
+@pytest.mark.parametrize("bad", ["blue.mp4", "red.mp4"])  # the first and the last by path
 def test_a_file_that_the_disk_stumbles_over_stops_no_other_and_is_tried_again(
-    engine, clips, films, monkeypatch
+    engine, clips, films, monkeypatch, bad
 ):
     stumbles, sha256_of = [True], content.sha256_of
 
     def or_stumble(seen, store, cancel):
-        if stumbles and seen.path.endswith("blue.mp4"):
+        if stumbles and seen.path.endswith(bad):
             raise OSError(errno.EIO, "Input/output error")
         return sha256_of(seen, store, cancel)
 
     monkeypatch.setattr(watch, "sha256_of", or_stumble)
-    for name in ("blue.mp4", "red.mp4"):
+    names = ("blue.mp4", "red.mp4")
+    for name in names:
         put(clips, name, films)
     watched(engine, films)
-    settled(engine, blue_mp4="new", red_mp4="done")
+    until(lambda: states(engine), lambda found: found == {n: "new" if n == bad else "done" for n in names})
+    waits = until(lambda: engine.library.files(search=bad).files[0], lambda file: file.reason)
+    assert "Input/output error" in waits.reason and "again by itself" in waits.reason
     stumbles.clear()
-    settled(engine, blue_mp4="done", red_mp4="done")
+    files = settled(engine, blue_mp4="done", red_mp4="done")
+    assert files[bad].reason == ""
 
 
 def test_a_file_that_is_locked_is_set_aside(engine, clips, films, monkeypatch):

@@ -99,6 +99,8 @@ class Library:
         """Look through a folder, or all of them, now; returns at once."""
         if folder_id:
             self.folder(folder_id)
+        with storage_said():
+            self._store.library.hurry(folder_id, time.time())
         self._watcher.scan(folder_id)
         return self.folders()
 

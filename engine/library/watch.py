@@ -35,6 +35,9 @@ SCAN_SECONDS = 10.0  # from the end of one look at a folder to the next
 SCAN_SHARE = 0.05  # of the time, at most, that looking takes: a large folder is looked at less often
 TICK_SECONDS = 1.0  # between two looks whether a file has settled or a job ended
 RETRY_SECONDS = 2.0
+AGAIN_SECONDS = 5.0  # until a file that could not be read is tried again; each further time twice as long
+LONGEST_AGAIN_SECONDS = 600.0
+STUMBLES = 3  # files one after the other that cannot be read, until their folder is left for a while
 AHEAD = 200  # jobs that wait at a time; more files are read and queued as these are done
 BATCH = 500  # files
 DONE = ("completed", "completed_with_errors")
@@ -62,8 +65,9 @@ class _Folder:
     looking: bool = False
     looked: bool = False
     unreadable: str = ""
-    unread: str = ""  # the path that could not be read, behind which the next round begins
     refused: str = ""  # why its videos cannot be analysed with the model that serves
+    stumbles: int = 0  # files one after the other that could not be read
+    pauses: dict[int, float] = field(default_factory=dict)  # of each such file, seconds that it waits
 
 
 @dataclass(eq=False)
@@ -173,7 +177,7 @@ class Watcher:
         known.looking, known.due = True, float("inf")
         try:
             self._scan(folder)
-            known.unreadable = ""
+            known.unreadable, known.stumbles = "", 0
         except OSError as error:
             known.unreadable = _not_read(folder, error)
         finally:
@@ -260,7 +264,7 @@ class Watcher:
     def _queue(self, folder: LibraryFolderRecord) -> None:
         """Hand files to the jobs, in the order of their paths, until something else is to be done."""
         known = self._folder(folder.id)
-        after, known.unread = known.unread, ""
+        after = ""
         while not known.unreadable and self._may_go_on():
             before = time.time() - SETTLE_SECONDS
             file = self.store.library.next_new(folder.id, before, after)
@@ -274,7 +278,9 @@ class Watcher:
         with self._state:
             if self._woken or any(known.due <= time.monotonic() for known in self._folders.values()):
                 return False
-        if self._held() or any(self.store.queue.count("paused", reason) for reason in ("server", "disk")):
+        if self._held() or any(
+            self.store.queue.count("paused", reason) for reason in ("server", "disk", "database")
+        ):
             return False
         return self.store.queue.count("queued") < AHEAD
 
@@ -301,6 +307,7 @@ class Watcher:
             if not _is_as_seen(seen):
                 raise Changing
             sha256 = sha256_of(seen, self.store, self._closing)
+            self._was_read(folder, file)
             if not self._is_asked(folder):
                 return
             request = request_of(folder, file.path)
@@ -327,9 +334,16 @@ class Watcher:
             if not self._refused(folder, file):  # another model may have come meanwhile
                 self._set_aside(file, str(error))
             return
+        except (OSError, StorageError):
+            raise
+        except Exception as error:  # a defect, which this file alone may meet: the others are not held up
+            log.exception("looking into %s", file.path)
+            self._set_aside(file, f"Something in Haven broke: {type(error).__name__}: {error}")
+            return
         job = self.store.update_job(job_id, from_library=True)
         about = {
             "sha256": sha256,
+            "reason": "",
             "job_id": job_id,
             "duration_us": job.duration_us if job else 0,
             "found": [],
@@ -385,13 +399,33 @@ class Watcher:
             self._take(folder, [Seen(file.path, status.st_size, status.st_mtime_ns)])
 
     def _not_read(self, folder: LibraryFolderRecord, file: LibraryFileRecord, error: OSError) -> None:
-        """A file that is locked is set aside; with any other trouble its disk may be about to go."""
-        if isinstance(error, PermissionError) and _why_unreadable(folder) is None:
+        """Where its folder is away no file is to blame; a locked one is set aside; all else may pass."""
+        away = _why_unreadable(folder)
+        if away is not None:
+            self._folder(folder.id).unreadable = _not_read(folder, away)
+        elif isinstance(error, PermissionError):
             self._set_aside(file, f"It cannot be read: {error.strerror}.")
-            return
-        log.warning("%s cannot be read now: %s", file.path, error)
+        else:
+            self._try_later(folder, file, error)
+
+    def _try_later(self, folder: LibraryFolderRecord, file: LibraryFileRecord, error: OSError) -> None:
+        """Put off one that the disk stumbles over, so that it holds up no other; many are its fault."""
         known = self._folder(folder.id)
-        known.unreadable, known.unread = _not_read(folder, error), file.path
+        pause = known.pauses[file.id] = min(
+            2 * known.pauses.get(file.id, AGAIN_SECONDS / 2), LONGEST_AGAIN_SECONDS
+        )
+        said = error.strerror or error
+        log.warning("%s cannot be read now: %s", file.path, said)
+        reason = f"It cannot be read now ({said}). It is tried again by itself."
+        self._change(file, reason=reason, seen_at=time.time() + pause)
+        known.stumbles += 1
+        if known.stumbles >= STUMBLES:
+            known.unreadable = _not_read(folder, error)
+
+    def _was_read(self, folder: LibraryFolderRecord, file: LibraryFileRecord) -> None:
+        known = self._folder(folder.id)
+        known.stumbles = 0
+        known.pauses.pop(file.id, None)
 
 
 def request_of(folder: LibraryFolderRecord, path: str) -> AnalysisRequest:

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import ClassVar
 
 import av
+import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from fixtures.sounds import first_sound, heard, pitch, toned_video
 from fixtures.videos import audio_only, constant, frame_number, half, numbered_video, turned, variable
 from fixtures.videos import changed as changed_file
 
 from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.video.frames import probe
-from engine.video.previews import Previews, make_preview
+from engine.video.preview_sound import Sound
+from engine.video.previews import FULL, Previews, _said, make_preview
 from ui.house import House
 from ui.media import Opened
 from ui.previews import preview_routes
@@ -96,6 +99,144 @@ def test_damage_leaves_the_rest(tmp_path):
     broken = changed_file(tmp_path / "half.mkv", clip.path, half)
     numbers = [number for number, _ in copied(broken, tmp_path / "out.mp4")]
     assert 5 < len(numbers) < 60 and numbers == list(range(len(numbers)))
+
+
+# What is heard
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("a.mkv", {"sound": "libmp3lame"}),
+        ("b.avi", {"sound": "pcm_s16le", "rate": 11_025, "layout": "mono"}),
+        ("c.mkv", {"codec": "libx265", "sound": "ac3", "rate": 48_000, "layout": "5.1"}),
+        ("d.mkv", {"sound": "libopus", "rate": 48_000}),
+        ("e.mkv", {"sound": "flac", "rate": 96_000}),
+        ("f.ts", {"codec": "libx265", "sound": "mp2", "clock": Fraction(1, 90_000)}),
+        ("g.mp4", {"sound": "aac", "rate": 22_050}),
+    ],
+)
+def test_the_tone_of_a_video_is_heard_in_its_copy_beside_the_same_pictures(tmp_path, name, how):
+    clip = toned_video(tmp_path / name, constant(30, 10), **how)
+    found = copied(clip.path, tmp_path / "out.mp4")
+    assert [number for number, _ in found] == list(range(30))
+    assert [time for _, time in found] == pytest.approx([n / 10 for n in range(30)], abs=0.01)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        (sound,) = container.streams.audio
+        assert sound.codec_context.name == "aac" and sound.channels == (1 if "mono" in how.values() else 2)
+    times, samples = heard(tmp_path / "out.mp4")
+    assert pitch(times, samples) == pytest.approx(440, abs=3)
+    assert times[-1] == pytest.approx(2.9, abs=0.15)
+
+
+@pytest.mark.parametrize("start", [0, 5])
+@pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.ts"])
+def test_a_sound_is_heard_when_the_video_sounds(tmp_path, name, start):
+    """Silence, then a tone: also where the clock of the file does not begin at zero."""
+    if name.endswith("avi") and start:
+        return  # its clock does
+    sound = "libmp3lame" if name.endswith("avi") else "mp2"
+    times = constant(30, 10, start=start)
+    ts = {"codec": "libx264", "clock": Fraction(1, 90_000)}
+    how = {"sound": sound, "begins": float(start), **(ts if name.endswith("ts") else {})}
+    clip = toned_video(tmp_path / name, times, silent_until=start + 1.0, **how)
+    make_preview(clip.path, tmp_path / "out.mp4", CancelToken(), lambda share: None)
+    assert first_sound(*heard(tmp_path / "out.mp4")) == pytest.approx(1.0, abs=0.08)
+
+
+def test_a_track_that_begins_later_begins_later_in_the_copy(tmp_path):
+    clip = toned_video(tmp_path / "a.mkv", constant(30, 10), sound="mp2", begins=1.5)
+    make_preview(clip.path, tmp_path / "out.mp4", CancelToken(), lambda share: None)
+    assert first_sound(*heard(tmp_path / "out.mp4")) == pytest.approx(1.5, abs=0.08)
+
+
+def test_a_video_without_sound_has_a_copy_without_a_track_for_it(tmp_path):
+    clip = numbered_video(tmp_path / "a.mkv", constant(5, 10), codec="mpeg4", clock=TICK)
+    copied(clip.path, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert len(container.streams.audio) == 0
+
+
+def test_damaged_sound_costs_no_picture(tmp_path):
+    """Every block of the track is noise, which its decoder refuses or makes something of."""
+    clip = toned_video(tmp_path / "a.avi", constant(30, 10), sound="libmp3lame")
+    broken = changed_file(tmp_path / "broken.avi", clip.path, noise_for_sound)
+    assert [number for number, _ in copied(broken, tmp_path / "out.mp4")] == list(range(30))
+
+
+def noise_for_sound(data):
+    """Of an AVI file: the chunks of its second stream."""
+    place, noise = data.index(b"movi"), np.random.default_rng(1)
+    while (place := data.find(b"01wb", place)) >= 0 and place < data.index(b"idx1"):
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        data[place + 8 : place + 8 + size] = noise.integers(0, 256, size, np.uint8).tobytes()
+        place += 8 + size
+    return data
+
+
+def test_sound_whose_codec_is_not_known_is_left_out_and_the_log_says_so(tmp_path, caplog):
+    clip = toned_video(tmp_path / "a.mkv", constant(30, 10), sound="mp2")
+    strange = changed_file(
+        tmp_path / "x.mkv", clip.path, lambda data: data.replace(b"A_MPEG/L2", b"A_STRANGE")
+    )
+    caplog.set_level("INFO", "engine.video.preview_sound")
+    assert [number for number, _ in copied(strange, tmp_path / "out.mp4")] == list(range(30))
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert len(container.streams.audio) == 0
+    assert "x.mkv has no sound: its codec is not known here" in caplog.text
+
+
+def test_sound_that_changes_its_kind_midway_goes_on(tmp_path):
+    """As it does in recordings of broadcasts."""
+    how = {"sound": "mp2", "codec": "libx264", "clock": Fraction(1, 90_000)}
+    first = toned_video(tmp_path / "1.ts", constant(20, 10), rate=44_100, **how)
+    then = constant(20, 10, start=2)
+    second = toned_video(tmp_path / "2.ts", then, rate=48_000, layout="mono", begins=2.0, **how)
+    both = tmp_path / "both.ts"
+    both.write_bytes(first.path.read_bytes() + second.path.read_bytes())
+    assert [number for number, _ in copied(both, tmp_path / "out.mp4")] == [*range(20), *range(20)]
+    times, samples = heard(tmp_path / "out.mp4")
+    assert times[-1] == pytest.approx(3.9, abs=0.3)
+    for start in (0.2, 2.2):
+        part = (times > start) & (times < start + 1.5)
+        assert pitch(times[part], samples[part]) == pytest.approx(440, abs=3)
+
+
+def test_sound_that_cannot_be_encoded_ends_and_the_log_says_so(tmp_path, caplog, monkeypatch):
+    clip = toned_video(tmp_path / "a.mkv", constant(30, 10), sound="mp2")
+    monkeypatch.setattr(Sound, "_resampled", refuse)
+    caplog.set_level("INFO", "engine.video.preview_sound")
+    assert [number for number, _ in copied(clip.path, tmp_path / "out.mp4")] == list(range(30))
+    assert "a.mkv has no sound from here on: it is of no use" in caplog.text
+
+
+def refuse(sound, frame):
+    raise ValueError("it is of no use")
+
+
+def test_a_copy_is_stopped_within_sound_too(tmp_path):
+    """One picture, and minutes of sound after it."""
+    clip = toned_video(tmp_path / "a.mkv", [Fraction(0), Fraction(120)], sound="mp2")
+    cancel, shares = CancelToken(), []
+
+    def progress(share):
+        shares.append(share)
+        cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        make_preview(clip.path, tmp_path / "out.mp4", cancel, progress)
+    assert len(shares) == 1, "the second picture comes behind all the sound"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path):
+    clip = toned_video(tmp_path / "a.avi", constant(50, 10), sound="libmp3lame")
+    with pytest.raises(OSError) as full:
+        make_preview(clip.path, Path("/dev/full"), CancelToken(), lambda share: None)
+    assert _said(full.value) == FULL
+
+
+# Making and keeping
 
 
 def test_a_copy_is_made_once_and_found_again(previews, tmp_path):

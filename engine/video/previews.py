@@ -1,7 +1,7 @@
 """Small H.264 copies of videos that a browser cannot play: made in the background, kept, one at a time.
 
-A copy shows every picture when the video does, so that a time means the same in both. It has no sound, and is
-found again by path, size and date of the video. Knows no jobs and no pages.
+A copy shows every picture when the video does, so that a time means the same in both. It is found again by
+path, size and date of the video. Its sound is the business of `preview_sound`. Knows no jobs and no pages.
 """
 
 import errno
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
     from engine.video.container import Turn, Video
+    from engine.video.preview_sound import Sound
 
 log = logging.getLogger(__name__)
 
@@ -136,13 +137,15 @@ def make_preview(video: Path, target: Path, cancel: CancelToken, progress: Calla
     import av
 
     from engine.video.container import Turn, open_video
+    from engine.video.preview_sound import Sound
 
     name = next((known for known in ENCODERS if known in av.codecs_available), None)
     if name is None:
         raise MediaError("There is no H.264 encoder in this installation, so no preview can be made.")
     with open_video(video) as source:
-        frames = _frames(source, cancel)
-        first = next(frames, None)
+        sound = Sound(source)
+        frames = _frames(source, sound, cancel)
+        first = next((frame for frame in frames if frame is not None), None)
         if first is None:
             raise MediaError(f"No picture of {video.name} can be read.")
         turn = Turn.of(first) or Turn()
@@ -154,8 +157,12 @@ def make_preview(video: Path, target: Path, cancel: CancelToken, progress: Calla
             stream.width, stream.height = _size(*turn.size(first.width, first.height))
             stream.pix_fmt = "yuv420p"
             stream.time_base = stream.codec_context.time_base = CLOCK
+            sound.begin(out)
             last = -1
             for frame in _with_first(first, frames):
+                out.mux(sound.copied())
+                if frame is None:
+                    continue
                 shown = _shown(frame, turn, stream.width, stream.height)
                 last = max(last + 1, _ticks(frame, source, last))
                 shown.pts, shown.time_base = last, CLOCK
@@ -163,12 +170,14 @@ def make_preview(video: Path, target: Path, cancel: CancelToken, progress: Calla
                 length = source.duration_us * 1e-6
                 progress(min(float(last * CLOCK) / length, 1.0) if length else 0.0)
             out.mux(stream.encode())
+            out.mux(sound.rest())
 
 
-def _frames(source: "Video", cancel: CancelToken) -> "Iterator[VideoFrame]":
+def _frames(source: "Video", sound: "Sound", cancel: CancelToken) -> "Iterator[VideoFrame | None]":
+    """The pictures that can be read; None where a piece of sound came instead, which `sound` has then."""
     import av
 
-    packets = source.container.demux(source.stream)
+    packets = source.container.demux(source.stream, *sound.streams)
     source.stream.codec_context.thread_type = "AUTO"
     while True:
         cancel.raise_if_cancelled()
@@ -176,14 +185,18 @@ def _frames(source: "Video", cancel: CancelToken) -> "Iterator[VideoFrame]":
             packet = next(packets, None)
             if packet is None:
                 return
-            yield from source.stream.decode(packet)
+            if packet.stream is source.stream:
+                yield from source.stream.decode(packet)
+            else:
+                sound.take(packet)
+                yield None
         except av.EOFError:
             return
         except av.FFmpegError as error:
             log.debug("a picture is left out: %s", error)
 
 
-def _with_first(first: "VideoFrame", others: "Iterator[VideoFrame]") -> "Iterator[VideoFrame]":
+def _with_first(first: "VideoFrame", others: "Iterator[VideoFrame | None]") -> "Iterator[VideoFrame | None]":
     yield first
     yield from others
 

@@ -92,7 +92,7 @@ class ModelOffer:
     licence_url: str
     about: str  # one line
     here: bool  # whole on this machine already, on the shelf or in the Hugging Face cache
-    fits: str  # empty when it fits into the memory that is free now, else a sentence why not
+    fits: str  # empty when it fits into the memory that is free now; else "Fits when ...", or why it does not
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class JobView:
     job_id: str
     video: str  # file name, for the person
     status: JobStatus
-    reason: str  # why it is paused: user, model, disk, server; or what it waits for
+    reason: str  # why it is paused: user, model, disk, database, server; `summary`: it has all but that
     provider: str
     model: str
     frames_done: int

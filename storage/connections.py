@@ -16,12 +16,12 @@ from typing import TypeVar
 import peewee
 from playhouse.pool import PooledSqliteDatabase
 
-from storage.errors import DiskFull, StorageError
+from storage.errors import DatabaseLocked, DiskFull, StorageError
 
 _T = TypeVar("_T")
 
+LOCK_SECONDS = 30.0  # that another program may hold the database until a change of ours is given up
 _PRAGMAS = {
-    "busy_timeout": 30_000,  # ms; the pool takes `timeout` for its own, so it is said to SQLite directly
     "journal_mode": "wal",
     "synchronous": "full",  # what was acknowledged survives a power cut
     "foreign_keys": 1,
@@ -41,8 +41,10 @@ class Connections:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        # The pool takes `timeout` for its own, so it is said to SQLite directly.
+        pragmas = {"busy_timeout": round(LOCK_SECONDS * 1000), **_PRAGMAS}
         self.database = _Database(
-            str(file), pragmas=_PRAGMAS, lock_type="IMMEDIATE", max_connections=0, check_same_thread=False
+            str(file), pragmas=pragmas, lock_type="IMMEDIATE", max_connections=0, check_same_thread=False
         )
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="haven-store")
         self._closing = threading.Lock()
@@ -52,7 +54,7 @@ class Connections:
         """What `change` returns, once its transaction is on the disk. It runs on the writing thread.
 
         Raises:
-            DiskFull: nothing of `change` was kept; the store can still be used.
+            DiskFull, DatabaseLocked: nothing of `change` was kept; the store can still be used.
             StorageError: the store is closed, or SQLite refused.
         """
         return self._on_writer(self._transaction, change)
@@ -105,11 +107,19 @@ class Connections:
         except peewee.DatabaseError as error:
             if self._is_full(error):
                 raise DiskFull(f"The disk that holds {self._file.parent} is full.") from error
+            if _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise DatabaseLocked(f"Another program holds {self._file}. Close it.") from error
             raise StorageError(f"{self._file} cannot be used: {error}") from error
 
     def _is_full(self, error: peewee.DatabaseError) -> bool:
-        cause = getattr(error, "orig", None)
-        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind of error
+        code = _code(error)
         if code == sqlite3.SQLITE_IOERR:  # so a failed sync or an exceeded quota is reported
             return shutil.disk_usage(self._file.parent).free < _NO_ROOM
         return code == sqlite3.SQLITE_FULL
+
+
+def _code(error: peewee.DatabaseError) -> int:
+    """What kind of error SQLite says it is; 0 where it does not say."""
+    return (
+        int(getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)) & 0xFF
+    )  # the low byte is the kind

@@ -25,6 +25,7 @@ from ui.library_follow import DrawnLibrary, changes
 WAIT = 60
 EVIL = '<img src=x onerror="alert(1)">'
 JOB = JobView("a1", "lake.mp4", "queued", "", "builtin", "scene-facts", 0, 10, 0.0, None, None, None, "")
+WITHOUT_SUMMARY = replace(JOB, status="completed_with_errors", reason="summary", lacks_summary=True)
 FOLDER = FolderView(1, "/films/lake", True, "", {"tags": "boat", "prompt": ""}, False, True, "", {"done": 2})
 FILE = FileView(7, 1, "lake.mp4", "/films/lake/2024/lake.mp4", 10, "done", "", 61.0, ("boat",), None)
 QUEUE = QueueView(False, 0, 0, 0, 0, ())
@@ -121,6 +122,7 @@ def test_a_video_says_where_it_is_what_holds_in_it_how_long_it_is_and_which_mode
         ),
         (replace(FILE, state="queued", job=None), "Its analysis was deleted", ["retry"]),
         (replace(FILE, state="done", job=None), "Analysed", ["retry"]),
+        (replace(FILE, job=WITHOUT_SUMMARY), "Analysed, without its summary", ["open", "resume"]),
         (
             replace(FILE, state="queued", job=replace(JOB, status="running", frames_done=4, progress=0.4)),
             "Running, 40%",

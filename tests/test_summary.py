@@ -21,7 +21,7 @@ from engine.video.summary import Summary, SummaryStep, summarise
 from storage.store import Store
 from tests.fixtures.videos import constant, numbered_video
 from tests.running import Running
-from ui import cards, panels
+from ui import cards, panels, wording
 
 TINY = Path(__file__).parent / "fixtures" / "tiny_model"
 WORD = re.compile(r"w\d+")
@@ -268,6 +268,7 @@ def test_a_model_that_fails_at_the_summary_leaves_the_frames(tmp_path, clip):
     with running(tmp_path, Writer(says="")) as house:
         job = house.run(clip, **ASK)
         assert (job.status, job.frames_done, job.frames_failed) == ("completed_with_errors", 6, 0)
+        assert wording.state(job.status, job.reason) == "Finished, without its summary"
         assert "The summary could not be written: fake-1 wrote nothing" in job.error
 
 
@@ -287,6 +288,14 @@ def test_a_summary_that_failed_is_written_later_without_the_frames_and_the_video
         assert house.backend.asked == [] and not house.runner.view(again).lacks_summary
         with pytest.raises(InvalidInput, match="nothing to resume"):
             house.runner.resume(job.id)
+
+
+def test_frames_and_summary_that_both_failed_are_both_said(tmp_path, clip):
+    with running(tmp_path, Writer(says="", answers={2: ModelError("The model stumbled.")})) as house:
+        job = house.run(clip, **ASK)
+        assert wording.state(job.status, job.reason) == "Finished, some frames failed"
+        assert "5 of 6 frames were read" in job.error and "The summary could not be written" in job.error
+        assert house.runner.view(job).lacks_summary
 
 
 def test_what_ended_with_lost_frames_and_its_summary_is_not_resumed(tmp_path, clip):

@@ -16,6 +16,7 @@ SHOWN_JOBS = 12  # of the queue
 SHOWN_TAGS = 6
 STATES = {"new": "Found", "done": "Analysed", "bad": "Set aside", "gone": "Not there any more"}
 DELETED = "Its analysis was deleted"
+NO_SUMMARY = "Analysed, without its summary"
 MOVES = (("first", "First", "to the front"), ("up", "↑", "up"), ("down", "↓", "down"))
 
 
@@ -197,6 +198,8 @@ def _picture(job: JobView | None) -> str:
 
 
 def _state(file: FileView) -> str:
+    if file.state == "done" and file.job is not None and file.job.lacks_summary:
+        return NO_SUMMARY
     if file.state != "queued":
         return STATES.get(file.state, file.state)
     return _progress(file.job) if file.job else DELETED
@@ -217,7 +220,7 @@ def _acts(file: FileView) -> str:
     job, acts = file.job, []
     if job is not None:
         acts.append(button("open", job.job_id, "Open", file.video))
-        if file.state == "queued" and job.status in RESUMABLE:
+        if job.lacks_summary or (file.state == "queued" and job.status in RESUMABLE):
             acts.append(button("resume", job.job_id, "Resume", file.video))
     again = file.state == "bad" or (job is None and file.state in ("queued", "done"))
     if again:

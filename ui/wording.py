@@ -21,6 +21,7 @@ PAUSED_FOR = {
     "model": "Waits for its model",
     "disk": "Waits for room on the disk",
     "server": "Waits for the model's server",
+    "database": "Waits until the data folder can be written",
 }
 
 
@@ -89,9 +90,11 @@ def frames(count: int) -> str:
 
 
 def state(status: str, reason: str = "") -> str:
-    """The state of a job in words; a paused one says what it waits for."""
+    """The state of a job in words; a paused one says what it waits for, a finished one what it lacks."""
     if status == "paused":
         return PAUSED_FOR.get(reason, "Paused")
+    if status == "completed_with_errors" and reason == "summary":
+        return "Finished, without its summary"
     return STATES.get(status, status)
 
 

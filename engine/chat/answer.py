@@ -83,6 +83,8 @@ class Answer:
         self._turns = ()  # pictures are large, and who looks at the answer later needs none of them
         try:
             self._keep(self._draft)
+        except HavenError as error:  # it stands on the page all the same, until Haven ends
+            log.warning("an answer could not be kept: %s", error)
         finally:
             self.ended.set_result(None)
             self._begin()

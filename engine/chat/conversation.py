@@ -20,6 +20,7 @@ from engine.chat.pictures import Pictures
 from engine.chat.texts import checked_text, title_of
 from engine.errors import Busy, InvalidInput
 from engine.events import ChatUpdate, Conversation, MessageView, SessionView
+from engine.jobs.trouble import storage_said
 from engine.settings import GenerationSettings
 from engine.slot import Slot
 from storage.records import MessageRecord, SessionRecord
@@ -30,7 +31,7 @@ STOP_SECONDS = 2.0
 
 
 class Chats:
-    """Every method may be called from any thread."""
+    """Every method may be called from any thread; those that keep something raise as `storage_said` does."""
 
     def __init__(self, store: Store, slot: Slot, settings: Callable[[], GenerationSettings]) -> None:
         self._store = store.chats
@@ -64,12 +65,14 @@ class Chats:
         messages = tuple(self._message_view(message) for message in self._store.messages(session_id))
         return Conversation(_session_view(session), messages)
 
+    @storage_said()
     def new_session(self, title: str = "") -> SessionView:
         now = time.time()
         session = SessionRecord(uuid.uuid4().hex, title_of(title) if title else "New chat", now, now)
         self._store.add_session(session)
         return _session_view(session)
 
+    @storage_said()
     def rename(self, session_id: str, title: str) -> SessionView:
         """Raises: InvalidInput for an unknown session, or a title of nothing."""
         self._session(session_id)
@@ -78,6 +81,7 @@ class Chats:
         self._store.change_session(session_id, title=title_of(title))
         return _session_view(self._session(session_id))
 
+    @storage_said()
     def delete(self, session_id: str) -> SessionView:
         """It can be had back by `restore` for a while; an answer under way is stopped."""
         session = self._session(session_id)
@@ -85,6 +89,7 @@ class Chats:
         self._store.change_session(session_id, deleted_at=time.time())
         return _session_view(session)
 
+    @storage_said()
     def restore(self, session_id: str) -> SessionView:
         """Undo a deletion. Raises: InvalidInput when it is too late."""
         if not self._store.change_session(session_id, deleted_at=None):
@@ -106,6 +111,7 @@ class Chats:
         pictures = {url: file.read_bytes() for url, file in files.items() if file.is_file()}
         return json.dumps(as_json(conversation, pictures), ensure_ascii=False, indent=1)
 
+    @storage_said()
     def import_session(self, data: object) -> SessionView:
         """A session from what `export` wrote as JSON. Raises: InvalidInput; then nothing is kept."""
         found = from_json(data)
@@ -123,6 +129,7 @@ class Chats:
 
     # turns
 
+    @storage_said()
     def send(self, session_id: str, text: str, images: Sequence[Path] = ()) -> Answer:
         """Ask; an empty `session_id` begins a new session, named after the question.
 
@@ -140,6 +147,7 @@ class Chats:
             question = MessageRecord(session_id, "user", text, time.time(), images=names)
             return self._answer(session_id, (question,))
 
+    @storage_said()
     def regenerate(self, session_id: str) -> Answer:
         """Answer the last question again. Raises: Busy; InvalidInput where nothing was asked."""
         with self._lock:
@@ -153,6 +161,7 @@ class Chats:
                 self._store.delete_messages_from(session_id, behind[0].id)
             return self._answer(session_id, ())
 
+    @storage_said()
     def edit(self, session_id: str, message_id: int, text: str) -> Answer:
         """Ask a question in other words; what was said since is dropped. Raises: Busy; InvalidInput."""
         with self._lock:
@@ -193,6 +202,7 @@ class Chats:
         message_id = self._store.add_messages([*question, empty])[-1]
         turns = self._turns([m for m in self._store.messages(session_id) if m.id != message_id])
 
+        @storage_said()
         def keep(draft: Draft) -> None:
             self._store.change_message(message_id, **asdict(draft))
 

@@ -28,14 +28,14 @@ from engine.video.reuse import Reuse
 from engine.video.spans import Sample
 from engine.video.summary import SummaryStep, summarise
 from engine.video.tags import with_details
-from storage.errors import DiskFull
+from storage.errors import DatabaseLocked, DiskFull
 from storage.records import FrameRecord, JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
 
-SUMMARY_ALONE = "summary"  # why a job is queued of which nothing else is left to do
+SUMMARY_ALONE = "summary"  # why a job is queued, or has errors, of which nothing else is left to do
 PICTURES_AT_RISK = 64  # kept frames whose thumbnail may not have been written when a process was killed
 # Why a run is stopped, the weakest wish first, and what becomes of the job.
 STOPPED: dict[str, tuple[JobStatus, str]] = {
@@ -97,6 +97,8 @@ class Run:
             return wrong_model(self.job)
         except DiskFull:
             return disk_full(self.store.folder)
+        except DatabaseLocked as error:
+            return Ending("paused", "database", f"{error} The analysis goes on by itself.")
         except ServerAway as error:
             return Ending("paused", "server", f"{error} The analysis goes on by itself when it is back.")
         except HavenError as error:
@@ -120,6 +122,13 @@ class Run:
         self._scan(sampling, task)
         if sampling.refine:
             self._refine(task)
+        self._check_still_unchanged()
+
+    def _check_still_unchanged(self) -> None:
+        """Answers about two contents are not mixed; one that was deleted meanwhile was read to its end."""
+        job = self.store.job(self.job.id)  # with the hash that was made meanwhile
+        if job is not None and Path(job.video_path).exists():
+            check_unchanged(job, self.store, self.cancel)
 
     def _scan(self, sampling: Sampling, task: FrameTask) -> None:
         """Ask about the samples that are left."""
@@ -177,8 +186,9 @@ class Run:
         except (Cancelled, ServerAway):
             raise
         except ModelError as error:
-            said = f"{ending.error} The summary could not be written: {error}"
-            return Ending("completed_with_errors", error=said.strip())
+            said = f"{ending.error} The summary could not be written: {error}".strip()
+            reason = SUMMARY_ALONE if ending.status == "completed" else ""
+            return Ending("completed_with_errors", reason, said)
         finally:
             self.writing = None
         return ending

@@ -139,7 +139,7 @@ class JobRunner:
         with self._worker.held():
             self._worker.end_all_unsaved(Ending(*STOPPED["pause"]))
             waiting = self._store.queue.move_all(("queued",), "paused", reason="user", error="")
-            for reason in ("model", "disk", "server"):
+            for reason in ("model", "disk", "database", "server"):
                 waiting += self._store.queue.move_all(("paused",), "paused", reason, reason="user", error="")
             return waiting + self._worker.stop_run("pause")
 

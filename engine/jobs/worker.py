@@ -17,7 +17,7 @@ from engine.jobs.retries import Retries
 from engine.jobs.run import Ending, Run, disk_full, identity
 from engine.jobs.views import Pace
 from engine.slot import Slot
-from storage.errors import DiskFull, StorageError
+from storage.errors import DatabaseLocked, DiskFull, StorageError
 from storage.records import JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 2.0  # that `stop` waits for a run to end before it answers
 DISK_RETRY_SECONDS = 2.0
 DISK_ROOM = 32 << 20  # bytes that must be free before a job that met a full disk goes on
+UNWRITABLE = ("disk", "database")  # why jobs are paused that go on when the data folder can be written again
 ALL = 1_000_000  # jobs
 
 
@@ -187,7 +188,7 @@ class Worker:
             self._thumbnails.delete(run.job.id)
         elif ending.reason == "model" and identity(run.job) == self._slot.info.identity:
             self.requeue(run.job)  # its model came back while this was being written
-        elif ending.reason == "disk":
+        elif ending.reason in UNWRITABLE:
             self._disk_due = time.monotonic() + DISK_RETRY_SECONDS
         elif ending.reason == "server":
             job = self._store.job(run.job.id)
@@ -208,10 +209,10 @@ class Worker:
     def _retry(self) -> float | None:
         """Queue again what is due; gives the seconds until more may be, None where nothing waits."""
         pauses = []
-        if self._unsaved or self._waiting("disk"):
+        if self._unsaved or any(map(self._waiting, UNWRITABLE)):
             if self._disk_due <= time.monotonic():
                 self._disk_due = time.monotonic() + DISK_RETRY_SECONDS
-                self._retry_after_full_disk()
+                self._retry_writing()
             pauses.append(max(0.0, self._disk_due - time.monotonic()))
         for job in self._waiting("server"):
             due_in = self._retries.due_in(job.id)
@@ -221,14 +222,15 @@ class Worker:
                 pauses.append(due_in)
         return min(pauses, default=None)
 
-    def _retry_after_full_disk(self) -> None:
+    def _retry_writing(self) -> None:
         if shutil.disk_usage(self._store.folder).free < DISK_ROOM:
             return
         try:
             for job_id, ending in list(self._unsaved.items()):
                 self._save(job_id, ending)
                 del self._unsaved[job_id]
-            for job in self._waiting("disk"):
-                self.requeue(job)
-        except DiskFull as error:
-            log.info("the disk is still full: %s", error)
+            for reason in UNWRITABLE:
+                for job in self._waiting(reason):
+                    self.requeue(job)
+        except (DiskFull, DatabaseLocked) as error:
+            log.info("the data folder still cannot be written: %s", error)

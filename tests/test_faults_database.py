@@ -1,0 +1,186 @@
+"""The database held by another program, and a disk that fills up: what waits, what is said, what goes on.
+
+The other program is a real one, with SQLite's own lock; the full disk is SQLite's own, with real pages.
+"""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from engine.backends.base import FrameAnswer
+from engine.engine import Engine
+from engine.errors import DataFolderError
+from engine.jobs import worker
+from engine.video.request import AnalysisRequest
+from storage import connections
+from storage.errors import DatabaseLocked
+from storage.store import Store
+from tests.fakes import FakeBackend
+from tests.fixtures.another_program import AnotherProgram
+from tests.fixtures.videos import constant, numbered_video
+from tests.running import WAIT, Running
+
+FRAMES = 10
+ALL_TIMES = [n * 100_000 for n in range(FRAMES)]
+ASKED = {"tags": "boat", "interval": 0.1}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return numbered_video(tmp_path_factory.mktemp("clips") / "lake.mp4", constant(FRAMES, 10)).path
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """A lock is waited for a moment only, and what waits for the data folder looks again at once."""
+    monkeypatch.setattr(connections, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.05)
+
+
+def until(look, wanted):
+    """What `look` gives once `wanted` holds for it."""
+    pause = threading.Event()
+    for _ in range(WAIT * 100):
+        if wanted(found := look()):
+            return found
+        pause.wait(0.01)
+    raise AssertionError(found)
+
+
+def test_a_lock_of_seconds_is_waited_for_by_the_job_and_by_the_page(tmp_path, clip):
+    with AnotherProgram(tmp_path / "data") as other:
+        backend = FakeBackend(on_look=lambda frame: other.take() if frame.index == 3 else None)
+        house = Running(tmp_path / "data", backend)
+        try:
+            job_id = house.submit(clip, **ASKED)
+            until(lambda: backend.asked, lambda asked: 3 in asked)
+            page = threading.Thread(target=house.store.set_setting, args=("said", "meanwhile"))
+            page.start()
+            writer = house.store._connections._writer
+            until(writer._work_queue.qsize, lambda waiting: waiting > 0)
+            kept = len(house.frames(job_id))
+            assert kept <= 4 and page.is_alive(), "what is kept can be read, and both changes wait"
+            other.let_go()
+            page.join(WAIT)
+            job = house.wait(job_id)
+            assert (job.status, job.frames_failed, job.error) == ("completed", 0, "")
+            assert [frame.time_us for frame in house.frames(job_id)] == ALL_TIMES
+            assert backend.asked == list(range(FRAMES)), "no frame was asked twice"
+            assert house.store.setting("said") == "meanwhile"
+        finally:
+            other.let_go()
+            house.close()
+
+
+def test_a_lock_that_lasts_pauses_the_job_which_says_so_and_goes_on_by_itself(soon, tmp_path, clip):
+    with AnotherProgram(tmp_path / "data") as other:
+        backend = FakeBackend(on_look=lambda frame: other.take() if frame.index == 3 and not held else None)
+        held: list[bool] = []
+        house = Running(tmp_path / "data", backend)
+        try:
+            job_id = house.submit(clip, **ASKED)
+
+            def view():
+                return house.runner.view(house.store.job(job_id))
+
+            shown = until(view, lambda job: job.status == "paused")
+            held.append(True)
+            assert shown.reason == "database"
+            assert "Another program holds" in shown.error and "haven.db" in shown.error
+            assert "goes on by itself" in shown.error
+            other.let_go()
+            done = until(view, lambda job: job.status in ("completed", "failed", "completed_with_errors"))
+            assert (done.status, done.error, done.frames_done) == ("completed", "", FRAMES)
+            assert [frame.time_us for frame in house.frames(job_id)] == ALL_TIMES
+        finally:
+            other.let_go()
+            house.close()
+
+
+def test_what_a_page_wants_to_keep_meanwhile_is_refused_in_words_and_works_afterwards(soon, tmp_path, clip):
+    films = tmp_path / "films"
+    films.mkdir()
+    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")  # not started: only the page writes
+    job_id = engine.submit_video(AnalysisRequest.of(clip, "dark", interval=0.1)).job_id
+    verbs = {
+        "settings": lambda: engine.set_generation(temperature=0.5),
+        "an analysis": lambda: engine.submit_video(AnalysisRequest.of(clip, "dark", interval=0.2)),
+        "a pause": lambda: engine.pause_job(job_id),
+        "a folder": lambda: engine.library.watch(films, "dark"),
+        "a chat": lambda: engine.chats.new_session(),
+    }
+    try:
+        with AnotherProgram(tmp_path / "data") as other:
+            other.take()
+            for what, verb in verbs.items():
+                with pytest.raises(DataFolderError, match=r"Another program holds .*haven\.db"):
+                    verb()
+                    raise AssertionError(f"{what} was kept")
+            assert engine.job(job_id).status == "queued", "what there is can be read"
+            assert engine.generation().temperature != 0.5 and engine.library.folders() == []
+        for verb in verbs.values():
+            verb()
+        assert engine.generation().temperature == 0.5 and len(engine.jobs()) == 2
+        assert engine.job(job_id).status == "paused"
+    finally:
+        engine.close()
+
+
+def test_a_start_beside_another_program_waits_for_it_or_says_so(soon, tmp_path):
+    Store.open(tmp_path).close()
+    with AnotherProgram(tmp_path) as other:
+        other.take()
+        try:
+            store = Store.open(tmp_path)
+        except DatabaseLocked as error:
+            assert "Another program holds" in str(error)
+        else:
+            with pytest.raises(DatabaseLocked, match="Another program holds"):
+                store.set_setting("key", 1)
+            store.close()
+    store = Store.open(tmp_path)
+    store.set_setting("key", 1)
+    assert store.setting("key") == 1
+    store.close()
+
+
+def test_a_disk_that_fills_up_midway_pauses_the_job_which_goes_on_when_there_is_room(
+    tmp_path, clip, monkeypatch
+):
+    monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "DISK_ROOM", 0)  # the disk itself has room; it is the database that has none
+
+    def leave(pages: int) -> None:
+        database = house.store._connections.database
+        room = lambda: database.pragma("max_page_count", database.pragma("page_count") + pages)  # noqa: E731
+        house.store._connections.write_alone(room)
+
+    long = FrameAnswer("answered", {"boat": 0.9}, "so it is " * 5_000)
+    filled: list[bool] = []
+
+    def fill(frame):
+        if frame.index == 5 and not filled:
+            filled.append(True)
+            leave(0)
+
+    backend = FakeBackend(answers=dict.fromkeys(range(FRAMES), long), on_look=fill)
+    house = Running(tmp_path / "data", backend)
+    try:
+        job_id = house.submit(clip, **ASKED)
+
+        def view():
+            return house.runner.view(house.store.job(job_id))
+
+        shown = until(view, lambda job: (job.status, job.reason) == ("paused", "disk"))
+        assert "is full" in shown.error and "goes on by itself" in shown.error
+        kept = [frame.time_us for frame in house.frames(job_id)]
+        assert kept == ALL_TIMES[: len(kept)] and 4 <= len(kept) < FRAMES
+        leave(10_000)
+        done = until(view, lambda job: job.status in ("completed", "failed", "completed_with_errors"))
+        assert (done.status, done.error) == ("completed", "")
+        frames = house.frames(job_id)
+        assert [frame.time_us for frame in frames] == ALL_TIMES
+        assert {frame.caption for frame in frames} == {long.caption}
+    finally:
+        house.close()

@@ -114,7 +114,7 @@ def test_questions_side_by_side_give_the_logits_of_whole_prompts(fresh):
 
 def test_what_frames_share_is_kept_and_gives_the_logits_of_the_plain_way(fresh):
     sequences, prompts = fresh._sequences, fresh._prompts
-    before, behind = prompts.around_picture(MANY)
+    before, behind = prompts.around_picture(MANY, leading=True)
     assert len(before) > 200  # a long instruction is read before the picture
     images = [picture(name) for name in ("red", "blue", "white")]
     kept = []
@@ -129,12 +129,22 @@ def test_what_frames_share_is_kept_and_gives_the_logits_of_the_plain_way(fresh):
 
 def test_the_second_frame_does_not_compute_the_shared_instruction_again(fresh):
     task = FrameTask(prompt=MANY, max_new_tokens=1)
-    before, behind = fresh._prompts.around_picture(MANY)
+    before, behind = fresh._prompts.around_picture(MANY, leading=True)
     first, second = (
         evaluated(fresh, lambda n=name: look(fresh, [frame(n)], task)) for name in ("red", "blue")
     )
     assert first == len(before) + PICTURE_TOKENS + len(behind)
     assert second == PICTURE_TOKENS + len(behind)
+
+
+def test_tags_take_nothing_of_the_shared_instruction_away(fresh):
+    task = FrameTask(("red", "blue"), MANY, max_new_tokens=1)
+    before, _ = fresh._prompts.around_picture(MANY, leading=True)
+    first, second, third = (
+        evaluated(fresh, lambda n=name: look(fresh, [frame(n)], task)) for name in ("red", "blue", "green")
+    )
+    assert first - second >= len(before)
+    assert second == third
 
 
 def test_a_picture_is_read_once_for_all_tags(fresh):
@@ -155,6 +165,17 @@ def test_two_hundred_tags_are_read_side_by_side_and_answered_as_each_alone(fresh
         fresh._sequences.hold(FRAMES, [], CancelToken())
         assert look(fresh, [frame("red")], FrameTask((tag,)))[0].tags == pytest.approx(
             {tag: found[tag]}, abs=1e-4
+        )
+
+
+def test_a_tag_with_a_long_name_is_asked_beside_short_ones(fresh):
+    long = "a boat with " + ", ".join(f"sail number {n}" for n in range(20))
+    assert fresh._prompts.leads(question(long))
+    together = look(fresh, [frame("cyan")], FrameTask(("cyan", long)))[0].tags
+    for tag in ("cyan", long):
+        fresh._sequences.hold(FRAMES, [], CancelToken())
+        assert look(fresh, [frame("cyan")], FrameTask((tag,)))[0].tags == pytest.approx(
+            {tag: together[tag]}, abs=1e-4
         )
 
 

@@ -21,6 +21,8 @@ from tests.fixtures.colours import COLOURS
 
 TINY = Path(__file__).parent / "fixtures" / "tiny_model"
 PICTURE_TOKENS = 16
+LONG = "Say which of these you see: " + ", ".join(f"thing {number}" for number in range(100))
+WRITTEN = 4  # tokens of a caption
 TAGS = (*COLOURS, "a dog", "a red and white boat with three sails", "x", "🙂", '"quoted", tag', "</s>")
 
 
@@ -78,6 +80,13 @@ def tags_of(backend, image: np.ndarray, tags, prompt: str = "", cancel: CancelTo
     (answer,) = backend.look([Frame(0, 0, image)], FrameTask(tuple(tags), prompt), cancel or CancelToken())
     assert answer.state == "answered", answer.error
     return answer.tags
+
+
+def caption_of(backend, image: np.ndarray, prompt: str, cancel: CancelToken | None = None) -> str:
+    task = FrameTask(prompt=prompt, max_new_tokens=WRITTEN)
+    (answer,) = backend.look([Frame(0, 0, image)], task, cancel or CancelToken())
+    assert answer.state == "answered", answer.error
+    return answer.caption
 
 
 def alone(backend, image: np.ndarray, tag: str) -> torch.Tensor:
@@ -208,3 +217,55 @@ def test_frames_that_are_looked_at_together_get_the_answers_of_each_alone(tiny, 
     for one, other in zip(together, alone, strict=True):
         assert one.caption == other.caption
         assert one.tags == pytest.approx(other.tags, abs=1e-5)
+
+
+def test_a_long_instruction_is_read_once_for_all_frames(tiny, computed):
+    before, behind = tiny._prompts.around_picture(LONG, leading=True)
+    assert len(before) > 500
+    for colour, tokens in (("red", len(before)), ("blue", 0), ("green", 0)):
+        computed["tokens"].clear()
+        computed["pictures"].clear()
+        caption_of(tiny, picture(colour), LONG)
+        assert sum(n for n in computed["tokens"] if n > 1) == tokens + PICTURE_TOKENS + len(behind)
+        assert computed["pictures"] == [1]
+        assert max(computed["tokens"]) <= 512
+
+
+def test_an_instruction_that_was_read_before_changes_no_caption(tiny, monkeypatch):
+    prompts = LONG, f"Once more: {LONG}", LONG
+    images = picture("red"), picture("blue", "green")
+    kept = [caption_of(tiny, image, prompt) for prompt in prompts for image in images]
+    monkeypatch.setattr(tiny._looker, "_branches", False)
+    assert [caption_of(tiny, image, prompt) for prompt in prompts for image in images] == kept
+    assert all(kept)
+
+
+@pytest.mark.parametrize("nth", [3, 60, 130])
+def test_a_caption_that_is_broken_off_leaves_nothing_half_read(tiny, nth):
+    image = picture("purple")
+    undisturbed = caption_of(tiny, image, LONG)
+    for prompt in (LONG, f"{nth}: {LONG}"):
+        with pytest.raises(Cancelled, match="counted"):
+            caption_of(tiny, image, prompt, CountingToken(nth))
+        assert caption_of(tiny, image, LONG) == undisturbed
+
+
+def test_a_long_instruction_and_tags_are_answered_as_each_alone(tiny):
+    image = picture("red", "white")
+    task = FrameTask(TAGS, LONG, max_new_tokens=WRITTEN)
+    for _ in range(2):
+        (answer,) = tiny.look([Frame(0, 0, image)], task, CancelToken())
+        assert answer.caption == caption_of(tiny, image, LONG)
+        assert answer.tags == pytest.approx(tags_of(tiny, image, TAGS), abs=1e-5)
+
+
+def test_a_tag_with_a_long_name_is_asked_beside_short_ones(tiny, computed):
+    long = "a boat with " + ", ".join(f"sail number {n}" for n in range(20))
+    assert tiny._prompts.leads(question(long))
+    image = picture("cyan")
+    computed["pictures"].clear()
+    found = tags_of(tiny, image, ("cyan", long))
+    assert computed["pictures"] == [1]
+    assert found == pytest.approx(
+        {**tags_of(tiny, image, ["cyan"]), **tags_of(tiny, image, [long])}, abs=1e-5
+    )

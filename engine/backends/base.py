@@ -21,6 +21,9 @@ FrameState = Literal["answered", "reused", "failed", "unparsed"]
 Role = Literal["system", "user", "assistant"]
 LoadProgress = Callable[[float, str], None]  # share done in [0, 1], and what is being done
 
+# Tokens. An instruction of that many goes before the picture, where it can be read once for all frames.
+LONG_INSTRUCTION = 128
+
 
 @dataclass(frozen=True)
 class BackendInfo:

@@ -18,7 +18,7 @@ from engine.backends.llamacpp.shelf import ShelvedModel
 from engine.errors import ModelError
 
 DEFAULT_CONTEXT = 8192  # tokens, where the model can read as many
-SEQUENCES = 18  # that share the context: frames, chat, and questions about one frame side by side
+SEQUENCES = 35  # that share the context: three that last, and questions about one frame side by side
 READ_AT_ONCE = 512  # tokens
 _SAMPLES, _SAMPLE_BYTES = 64, 16_384
 _HALF_FLOAT = 2  # bytes of one number in the cache

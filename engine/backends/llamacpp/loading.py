@@ -19,7 +19,7 @@ from engine.cancel import CancelToken
 from engine.errors import ModelError
 from engine.settings import LoadOptions
 
-_STATEFUL_SEQUENCES = 4  # where each sequence has memory of its own instead of a share of one cache
+_STATEFUL_SEQUENCES = 5  # where each sequence has memory of its own instead of a share of one cache
 
 
 @dataclass

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.backends.base import Frame, FrameAnswer, FrameTask
 from engine.backends.llamacpp.prompts import Prompts
-from engine.backends.llamacpp.sequences import FRAMES, Sequences
+from engine.backends.llamacpp.sequences import FRAMES, QUESTIONS, Sequences
 from engine.backends.llamacpp.units import Unit, in_common
 from engine.backends.llamacpp.vocabulary import Vocabulary, written
 from engine.backends.yesno import yes_no_tokens
@@ -42,7 +42,8 @@ class Looker:
 
     def _caption(self, picture: list[Unit], task: FrameTask, cancel: CancelToken) -> str:
         """Greedy. Raises: ModelError, Cancelled."""
-        before, behind = self._prompts.around_picture(task.prompt)
+        leading = self._prompts.leads(task.prompt)
+        before, behind = self._prompts.around_picture(task.prompt, leading)
         self._sequences.hold(FRAMES, [*before, *picture, *behind], cancel, afresh=1)
         answer: list[int] = []
         while len(answer) < task.max_new_tokens:
@@ -62,9 +63,11 @@ class Looker:
         shared = tails[0][: min(len(tail) - 1 for tail in tails)]
         for tail in tails:
             shared = shared[: in_common(shared, tail)]
-        self._sequences.hold(FRAMES, [*before, *picture, *shared], cancel)
+        # What a long instruction takes stays in its sequence; a short one shares the picture with the tags.
+        sequence = QUESTIONS if self._prompts.leads(task.prompt) else FRAMES
+        self._sequences.hold(sequence, [*before, *picture, *shared], cancel)
         own = [tail[len(shared) :] for tail in tails]
-        logits = self._sequences.branches(FRAMES, own, cancel)
+        logits = self._sequences.branches(sequence, own, cancel)
         return dict(zip(task.tags, map(self._probability, logits), strict=True))
 
     def _probability(self, logits: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from engine.backends.base import Message, Picture
+from engine.backends.base import LONG_INSTRUCTION, Message, Picture
 from engine.backends.chat_template import ChatTemplate, RefusedConversation
 from engine.backends.llamacpp.pictures import Pictures
 from engine.backends.llamacpp.units import Unit
@@ -24,7 +24,6 @@ _OPEN, _CLOSE, _PLACE = "\ufdd0", "\ufdd1", "\ufdd2"
 _PROBE = "\ufdd3"
 _MARKED = re.compile(f"({_PLACE}|{_OPEN}[0-9]+{_CLOSE})")
 _OUR_MARKS = re.compile("[\ufdd0-\ufdd3]")
-_LONG_INSTRUCTION = 128  # tokens; from then on it goes before the picture, and is read once for all frames
 
 
 class Prompts:
@@ -62,13 +61,16 @@ class Prompts:
             raise ModelError("This model reads text only. Pick a model that sees pictures.")
         return self._pictures.units(picture)
 
-    def around_picture(self, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The tokens before and behind a picture that `text` is asked about. Raises: ModelError."""
-        return self._around_picture(text)
+    def leads(self, instruction: str) -> bool:
+        """Whether it is so long that it goes before the picture, where it is the same for all frames."""
+        return len(self._vocabulary.tokens(instruction)) >= LONG_INSTRUCTION
 
-    def _split_at_picture(self, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        first = len(self._vocabulary.tokens(text)) >= _LONG_INSTRUCTION
-        pieces = self._pieces([Message("user", text, (_NO_PICTURE,))], text_first=first)
+    def around_picture(self, text: str, leading: bool = False) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The tokens before and behind a picture that `text` is asked about. Raises: ModelError."""
+        return self._around_picture(text, leading)
+
+    def _split_at_picture(self, text: str, leading: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        pieces = self._pieces([Message("user", text, (_NO_PICTURE,))], text_first=leading)
         if len(pieces) != 2:
             raise ModelError("The model's chat template leaves pictures out. Pick another file of the model.")
         return tuple(pieces[0]), tuple(pieces[1])

@@ -17,7 +17,7 @@ from engine.backends.llamacpp.units import History, PicturePart, Unit, in_common
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, ModelError
 
-FRAMES, CHAT = 0, 1  # the sequences that last; the ones after them are for questions side by side
+FRAMES, CHAT, QUESTIONS = 0, 1, 2  # the sequences that last; those after them are for questions side by side
 _ABORTED = 2  # what llama_decode returns then
 _NO_ROOM = 1
 
@@ -30,8 +30,8 @@ class Sequences:
         self._memory = lib.llama_get_memory(loaded.context)
         self._vocabulary_size = vocabulary_size
         self._limit = loaded.context_length
-        self._beside = range(CHAT + 1, loaded.sequences)
-        self._held = {FRAMES: History(), CHAT: History()}
+        self._beside = range(QUESTIONS + 1, loaded.sequences)
+        self._held = {FRAMES: History(), CHAT: History(), QUESTIONS: History()}
         self._at_once = lib.llama_n_batch(loaded.context)
         self._batch = lib.llama_batch_init(self._at_once, 0, 1)
         self._cancel: CancelToken | None = None

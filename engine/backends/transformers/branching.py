@@ -11,12 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
-from engine.backends.transformers.following import can_follow
+from engine.backends.transformers.following import can_cut_back
 from engine.backends.transformers.interrupt import Interrupt
 from engine.cancel import CancelToken
 
 _MASKABLE = frozenset({"sdpa", "eager"})  # kinds of attention that take a mask of any shape
 _WHOLE_ROW = frozenset({"attention_mask"})  # what there is of every token, and of no use without padding
+
+# Models that see, of which it was tried that an ending gets what it would get alone. In all of them a token
+# sees nothing behind it, pictures included. Some number a picture's tokens by its shape: text goes on behind
+# the largest of these numbers, which the model then keeps as `rope_deltas`.
+_TRIED = frozenset({"llava", "idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
 
 
 class Beginning:
@@ -42,6 +47,16 @@ class Beginning:
             lambda: self._model(**new, past_key_values=self.cache, use_cache=True, logits_to_keep=1),
         )
 
+    def read_before(self, tokens: Sequence[int], at_once: int, cancel: CancelToken) -> None:
+        """Read what stands before any picture, `at_once` tokens in a pass. Raises: as `read`."""
+        for start in range(0, len(tokens), at_once):
+            self._read_text(tokens[start : start + at_once], self.length, cancel)
+
+    def read_on(self, tokens: Sequence[int], cancel: CancelToken) -> None:
+        """Read a few tokens that stand behind the picture. Raises: as `read`."""
+        if tokens:
+            self._read_text(tokens, self._next_place, cancel)
+
     def logits_behind(
         self, endings: Sequence[Sequence[int]], at_once: int, cancel: CancelToken
     ) -> Iterator[torch.Tensor]:
@@ -60,10 +75,20 @@ class Beginning:
         for layer in self.cache.layers:
             layer.crop(length - layer.get_seq_length())  # takes how many to remove, as a negative number
 
+    @property
+    def _next_place(self) -> int:
+        """The number of the token behind the picture and what was read after it."""
+        return self.length + _ahead(self._model)
+
+    def _read_text(self, tokens: Sequence[int], place: int, cancel: CancelToken) -> None:
+        ids = torch.tensor([tokens], device=self._model.device)
+        places = torch.arange(place, place + len(tokens), device=ids.device)[None]
+        self.read({"input_ids": ids, "position_ids": places}, cancel)
+
     def _side_by_side(self, endings: Sequence[Sequence[int]], cancel: CancelToken) -> torch.Tensor:
         start, device = self.length, self._model.device
         lengths = [len(ending) for ending in endings]
-        places = [start + place for length in lengths for place in range(length)]
+        places = [self._next_place + place for length in lengths for place in range(length)]
         ends = torch.tensor(lengths, device=device).cumsum(0) - 1
         outputs = self._interrupt.run(
             cancel,
@@ -83,7 +108,13 @@ class Beginning:
 def can_branch(model: PreTrainedModel) -> bool:
     """Whether endings read side by side are certain to get what each would get alone."""
     attention = model.config.get_text_config(decoder=True)._attn_implementation
-    return can_follow(model) and attention in _MASKABLE
+    return can_cut_back(model) and model.config.model_type in _TRIED and attention in _MASKABLE
+
+
+def _ahead(model: PreTrainedModel) -> int:
+    """How far the number of the next token is from how many there are; not 0 if pictures have a shape."""
+    ahead = getattr(model.base_model, "rope_deltas", None)
+    return 0 if ahead is None else int(ahead)
 
 
 def _groups(endings: Sequence[Sequence[int]], at_once: int) -> Iterator[list[Sequence[int]]]:

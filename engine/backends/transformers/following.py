@@ -110,12 +110,16 @@ class KeptConversation:
 
 
 def can_follow(model: PreTrainedModel) -> bool:
-    """Whether the model's cache can be cut back to any length and then is that of the shorter text."""
+    """Whether a conversation that goes on can be computed from where it was left."""
+    reads_text_only = model.config.get_text_config(decoder=True) is model.config
+    return can_cut_back(model) and (reads_text_only or model.config.model_type in _SEEING)
+
+
+def can_cut_back(model: PreTrainedModel) -> bool:
+    """Whether the text model's cache can be cut back to any length and then is that of the shorter text."""
     config, writing = model.config, model.generation_config
     text = config.get_text_config(decoder=True)
     if config.is_encoder_decoder or writing.cache_implementation or writing.use_cache is False:
-        return False
-    if text is not config and config.model_type not in _SEEING:
         return False
     if not model._supports_default_dynamic_cache() or _stretches(getattr(text, "rope_parameters", None)):
         return False

@@ -2,12 +2,13 @@
 
 Each tag is a question of its own, answered by the model's logits. A picture is read once for all of them, and
 for the caption too where a frame is looked at alone, if the model is of a kind of which it is certain that
-this changes no answer. Else several questions, each with the picture, go through the model together. Knows
-no videos and no times.
+this changes no answer. Else several questions, each with the picture, go through the model together. A long
+instruction is read once for all frames that are looked at alone. Knows no videos and no times.
 """
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -25,6 +26,8 @@ from engine.settings import GenerationSettings
 
 log = logging.getLogger(__name__)
 
+_PER_TOKEN = frozenset({"input_ids", "attention_mask", "mm_token_type_ids"})
+
 
 class Looker:
     """Asks one model about frames. `tokens_at_once` bounds what one pass reads."""
@@ -41,11 +44,11 @@ class Looker:
         self._yes_no = YesNo(prompts.tokenizer)
         self._ends = end_tokens(model)
         self._branches = can_branch(model)
+        self._instruction: tuple[tuple[int, ...], Beginning] | None = None  # the one that was read last
 
     def answers(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
         """One answer per frame, in order; captions of all of them are written together. Raises: Cancelled."""
-        alone = len(frames) == 1 and task.prompt and task.tags and self._branches
-        beginning = Beginning(self._model, self._interrupt) if alone else None
+        beginning = Beginning(self._model, self._interrupt) if self._shares(frames, task) else None
         captions = self._captions(frames, task, cancel, beginning) if task.prompt else [""] * len(frames)
         for frame, caption in zip(frames, captions, strict=True):
             cancel.raise_if_cancelled()
@@ -57,6 +60,11 @@ class Looker:
                 yield FrameAnswer("failed", dict.fromkeys(task.tags), error=str(error))
             else:
                 yield FrameAnswer("answered", tags, caption)
+
+    def _shares(self, frames: Sequence[Frame], task: FrameTask) -> bool:
+        """Whether caption and tags come from one reading of the picture."""
+        both = bool(task.prompt and task.tags)
+        return both and len(frames) == 1 and self._branches and not self._prompts.leads(task.prompt)
 
     def _captions(
         self,
@@ -80,20 +88,46 @@ class Looker:
         self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken, beginning: Beginning | None
     ) -> list[str]:
         """The captions. What `beginning` has read afterwards is the picture, or nothing."""
-        inputs = self._prompts.of_pictures([frame.picture for frame in frames], [task.prompt] * len(frames))
-        kept = {} if beginning is None else {"past_key_values": beginning.cache}
+        leading = self._prompts.leads(task.prompt)
+        inputs = self._prompts.of_pictures([frame.picture for frame in frames], task.prompt, leading)
+        if beginning is not None:
+            texts = self._decoded({**inputs, "past_key_values": beginning.cache}, task, cancel)
+            beginning.cut_back(self._end_of_picture(inputs, task))
+        elif leading and self._branches and len(frames) == 1:
+            texts = self._behind_instruction(inputs, task, cancel)
+        else:
+            texts = self._decoded(inputs, task, cancel)
+        return [self._prompts.tokenizer.decode(text, skip_special_tokens=True).strip() for text in texts]
+
+    def _behind_instruction(
+        self, inputs: Mapping[str, torch.Tensor], task: FrameTask, cancel: CancelToken
+    ) -> list[list[int]]:
+        """The caption's tokens; what stands before the picture is read once for all frames."""
+        before, _ = self._prompts.around_picture(task.prompt, leading=True) or ((), ())
+        if tuple(inputs["input_ids"][0, : len(before)].tolist()) != before:
+            return self._decoded(inputs, task, cancel)
+        known, kept = self._instruction or ((), None)
+        self._instruction = None  # what is broken off below is of no more use
+        if kept is None or known != before:
+            kept = Beginning(self._model, self._interrupt)
+            kept.read_before(before, self._tokens_at_once, cancel)
+        texts = self._decoded({**inputs, "past_key_values": kept.cache}, task, cancel)
+        kept.cut_back(len(before))
+        self._instruction = before, kept
+        return texts
+
+    def _decoded(self, inputs: Mapping[str, Any], task: FrameTask, cancel: CancelToken) -> list[list[int]]:
+        """The tokens of each row's caption."""
         greedy = GenerationSettings(max_new_tokens=task.max_new_tokens, temperature=0)
-        texts: list[list[int]] = [[] for _ in frames]
-        writing = set(range(len(frames)))
-        for step in decode(self._model, self._interrupt, {**inputs, **kept}, greedy, cancel):
+        texts: list[list[int]] = [[] for _ in inputs["input_ids"]]
+        writing = set(range(len(texts)))
+        for step in decode(self._model, self._interrupt, inputs, greedy, cancel):
             writing = {row for row in writing if step[row] not in self._ends}
             for row in writing:
                 texts[row].append(step[row])
             if not writing:
                 break
-        if beginning is not None:
-            beginning.cut_back(self._end_of_picture(inputs, task))
-        return [self._prompts.tokenizer.decode(text, skip_special_tokens=True).strip() for text in texts]
+        return texts
 
     def _end_of_picture(self, inputs: Mapping[str, torch.Tensor], task: FrameTask) -> int:
         """How many tokens of the caption's prompt are those of the questions too; 0 where it is uncertain."""
@@ -125,11 +159,12 @@ class Looker:
         """What goes together hangs on nothing but this frame and its questions, so that the answers are the
         same to the last bit whenever they are asked."""
         endings = self._endings(questions, cancel) if self._branches else []
-        own: Sequence[Sequence[int]] = endings
-        if beginning is None or not beginning.length:
+        own = _without_shared(endings)
+        if beginning is not None and beginning.length and own:
+            beginning.read_on(endings[0][: -len(own[0])], cancel)
+        else:
             beginning = self._read(picture, questions, endings, cancel) if len(endings) > 1 else None
-            own = _without_shared(endings)
-        if beginning is None or not own:
+        if beginning is None:
             return self._in_turn(picture, questions, cancel)
         passes = beginning.logits_behind(own, self._tokens_at_once, cancel)
         return [yes for logits in passes for yes in self._yes_no.probabilities(logits)]
@@ -147,7 +182,10 @@ class Looker:
         if not _end_of_picture(inputs, endings[0]):
             return None
         beginning = Beginning(self._model, self._interrupt)
-        beginning.read({**inputs, "input_ids": inputs["input_ids"][:, :-own]}, cancel)
+        beginning.read(
+            {name: tensor[:, :-own] if name in _PER_TOKEN else tensor for name, tensor in inputs.items()},
+            cancel,
+        )
         return beginning
 
     def _endings(self, questions: Sequence[str], cancel: CancelToken) -> list[tuple[int, ...]]:
@@ -179,7 +217,7 @@ class Looker:
 def _end_of_picture(inputs: Mapping[str, torch.Tensor], ending: Sequence[int]) -> int:
     """How many tokens of the one row stand before `ending`; 0 where it does not end so, or may look ahead."""
     row = inputs["input_ids"][0].tolist()
-    looks_ahead = any(name.endswith("token_type_ids") for name in inputs)
+    looks_ahead = "token_type_ids" in inputs  # `mm_token_type_ids` only say which tokens are of pictures
     return 0 if looks_ahead or tuple(row[-len(ending) :]) != tuple(ending) else len(row) - len(ending)
 
 

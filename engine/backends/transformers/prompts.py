@@ -14,7 +14,7 @@ from jinja2 import TemplateError
 from PIL import Image
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
-from engine.backends.base import Message, Picture
+from engine.backends.base import LONG_INSTRUCTION, Message, Picture
 from engine.backends.chat_template import ChatTemplate, RefusedConversation, Turn
 from engine.backends.system_turn import without_system
 from engine.cancel import CancelToken
@@ -40,7 +40,7 @@ class Prompts:
         self.tokenizer.padding_side = "left"  # so that the next token of each row is behind its last
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        self._around: dict[str, Around | None] = {}
+        self._around: dict[tuple[str, bool], Around | None] = {}
         self._template = ChatTemplate(template_of(reader), self.tokenizer.special_tokens_map)
         self._tried: set[int] = set()  # hashes of conversations that the template was seen to end with
 
@@ -65,30 +65,36 @@ class Prompts:
                 raise
         return self.of_messages(folded, cancel)
 
-    def of_pictures(self, pictures: Sequence[Picture], texts: Sequence[str]) -> dict[str, torch.Tensor]:
-        """One row for each picture and the text that is asked about it."""
+    def of_pictures(
+        self, pictures: Sequence[Picture], text: str, leading: bool = False
+    ) -> dict[str, torch.Tensor]:
+        """One row for each picture that `text` is asked about; it stands before them if it is `leading`."""
         images = [Image.fromarray(picture) for picture in pictures]
-        asked = zip(images, texts, strict=True)
-        return self._tensors([[_said("user", text, [image])] for image, text in asked])
+        return self._tensors([[_said("user", text, [image], leading)] for image in images])
 
     def of_picture(self, picture: Picture, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         """One row for each text that is asked about the one picture."""
         image = Image.fromarray(picture)
         return self._tensors([[_said("user", text, [image])] for text in texts])
 
-    def around_picture(self, text: str) -> Around | None:
+    def leads(self, instruction: str) -> bool:
+        """Whether it is so long that it goes before the picture, where it is the same for all frames."""
+        return len(self.tokenizer.encode(instruction, add_special_tokens=False)) >= LONG_INSTRUCTION
+
+    def around_picture(self, text: str, leading: bool = False) -> Around | None:
         """The tokens before and behind a picture that `text` is asked about, whatever picture it is.
 
         None where they cannot be told from those of the picture.
         """
-        if text not in self._around:
+        key = text, leading
+        if key not in self._around:
             if len(self._around) >= _MOST_KEPT:
                 self._around.clear()
-            self._around[text] = self._split_at_picture(text)
-        return self._around[text]
+            self._around[key] = self._split_at_picture(text, leading)
+        return self._around[key]
 
-    def _split_at_picture(self, text: str) -> Around | None:
-        tokens = self.of_picture(_ANY_PICTURE, [text])["input_ids"][0].tolist()
+    def _split_at_picture(self, text: str, leading: bool) -> Around | None:
+        tokens = self.of_pictures([_ANY_PICTURE], text, leading)["input_ids"][0].tolist()
         if self.image_token is None or self.image_token not in tokens:
             return None
         first, last = tokens.index(self.image_token), tokens[::-1].index(self.image_token)
@@ -162,6 +168,7 @@ def _named(value: object) -> str:
     return value if isinstance(value, str) else f"<{type(value).__name__}>"
 
 
-def _said(role: str, text: str, images: Sequence[Image.Image]) -> dict[str, Any]:
+def _said(role: str, text: str, images: Sequence[Image.Image], text_first: bool = False) -> dict[str, Any]:
     pictures = [{"type": "image", "image": image} for image in images]
-    return {"role": role, "content": [*pictures, {"type": "text", "text": text}]}
+    words = [{"type": "text", "text": text}]
+    return {"role": role, "content": [*words, *pictures] if text_first else [*pictures, *words]}

@@ -29,6 +29,7 @@ _TAGS = (
     "WHERE p.job_id = j.id AND p.tag IN (SELECT tag FROM tag_search WHERE tag_search MATCH ?) "
     "AND p.peak >= coalesce(t.lowest, ?) ORDER BY j.created_at DESC LIMIT ?"
 )
+_NAMED = "SELECT 1 FROM tag_search WHERE tag_search MATCH ? LIMIT 1"
 _RAISE_PEAK = (
     "INSERT INTO tag_peak(tag, job_id, peak) VALUES (?, ?, ?) ON CONFLICT(tag, job_id) "
     "DO UPDATE SET peak = excluded.peak WHERE excluded.peak > peak"
@@ -52,12 +53,16 @@ class SearchStore:
 
         `threshold` holds for jobs that have none of their own.
         """
-        asked = _any_of(words), threshold, limit
-        return self._connections.read(lambda: [TagHit(*row) for row in self._rows(_TAGS, *asked)])
+        return self._connections.read(lambda: self._tags(_any_of(words), threshold, limit))
 
     def note_tag(self, job_id: str, tag: str, peak: float) -> None:
         """Let a tag be found in a job whatever the model said."""
         self._connections.write(lambda: note_tags(self._connections.database, job_id, {tag: peak}))
+
+    def _tags(self, match: str, threshold: float, limit: int) -> list[TagHit]:
+        if not self._rows(_NAMED, match):  # or all jobs would be gone through for nothing
+            return []
+        return [TagHit(*row) for row in self._rows(_TAGS, match, threshold, limit)]
 
     def _captions(self, match: str, limit: int, each: int) -> list[CaptionHit]:
         read: dict[str, list[tuple]] = {}

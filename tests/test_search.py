@@ -1,5 +1,7 @@
 """Finding tags and captions of all videos by index, on a real store; the triggers that keep the index."""
 
+import itertools
+import random
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -142,6 +144,47 @@ def test_a_video_that_spoke_of_it_only_after_a_long_pause_is_found(store, search
     assert [hit[0] for hit in found(search, "dog")] == ["a1", "a2"]
 
 
+WORDS = ("dog", "cat", "boat", "lake", "red")
+
+
+def read_from_end_to_end(said, words):
+    """What the index should find, from all captions in the order in which they were kept."""
+    found = {}
+    for job_id, second, caption in reversed(said):
+        if set(words) <= set(caption.split()):
+            found.setdefault(job_id, {})[caption] = second  # the first time that it was said stays
+    return [
+        (job_id, second * 1_000_000, caption)
+        for job_id, captions in found.items()
+        for caption, second in sorted(captions.items(), key=lambda one: one[1])
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_index_finds_what_reading_every_caption_finds(store, seed):
+    pick, said, lengths = random.Random(seed), [], {}
+    for number in range(25):  # new jobs, and those that go on after others
+        job_id = f"a{number}"
+        if lengths and pick.random() < 0.4:
+            job_id = pick.choice(list(lengths))
+        captions = [" ".join(pick.sample(WORDS, pick.randint(1, 4))) for _ in range(pick.randint(1, 6))]
+        if job_id in lengths:
+            say(store, job_id, captions)
+        else:
+            job(store, job_id, captions)
+        for second, caption in enumerate(captions, lengths.get(job_id, 0)):
+            said.append((job_id, second, caption))
+        lengths[job_id] = lengths.get(job_id, 0) + len(captions)
+    gone = pick.choice(list(lengths))
+    store.delete_job(gone)
+    said = [one for one in said if one[0] != gone]
+    for count in (1, 2, 3):
+        for words in itertools.combinations(WORDS, count):
+            hits = store.search.captions(words, limit=1000, each=1000)
+            found = [(hit.job_id, hit.time_us, hit.caption) for hit in hits]
+            assert found == read_from_end_to_end(said, words)
+
+
 def test_a_search_follows_the_threshold_of_a_job(store, findings, search):
     job(store, "a1", [0.4, 0.9])
     findings.set_settings("a1", {"threshold": 0.95})
@@ -213,6 +256,7 @@ def test_the_limit_leaves_room_for_both_kinds(store, search):
     ("query", "words"),
     [
         ("Where was the dog?", ["dog"]),
+        ("dog Dog cat dog", ["dog", "cat"]),
         ("red_car", ["red", "car"]),
         ("the", ["the"]),  # nothing else is asked for
         ("Straße", ["straße"]),  # as the index has it, which knows no other way to write it

@@ -76,10 +76,13 @@ class Search:
 
 
 def words_of(query: object) -> list[str]:
-    """What is looked for, without what people put around it. Raises: InvalidInput for nothing."""
+    """What is looked for, each word once, without what people put around it.
+
+    Raises: InvalidInput for nothing.
+    """
     if not isinstance(query, str) or len(query) > LONGEST:
         raise InvalidInput(f"Say what to look for in at most {LONGEST} characters.")
-    words = _WORD.findall(query.lower().replace("_", " "))
+    words = list(dict.fromkeys(_WORD.findall(query.lower().replace("_", " "))))
     if not words:
         raise InvalidInput("Say what to look for, for example: where was the dog?")
     return [word for word in words if word not in _AROUND] or words

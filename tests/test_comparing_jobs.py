@@ -229,7 +229,7 @@ def test_the_page_gets_what_it_draws(haven):
         others = client.get("/follow/others", params={"job": jobs[0]}).json()["others"]
         assert [job_id for job_id, _ in others] == [jobs[1]]
         assert others[0][1].startswith("scene-facts · ")
-        assert others[0][1].endswith(" · mostly blue, colourful · 5 frames")
+        assert others[0][1].endswith(" · 5 frames · mostly blue, colourful")
         assert client.get("/follow/others", params={"job": "nothing"}).json() == {"others": []}
         drawn = client.get("/follow/comparison", params={"job": jobs[0], "other": jobs[1]}).json()
         assert [row["tag"] for row in drawn["rows"]] == ["mostly blue", "colourful"]

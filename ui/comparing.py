@@ -26,10 +26,10 @@ def choices(others: Sequence[JobView], now: float) -> list[list[str]]:
 
 def named(job: JobView, now: float) -> str:
     """By what a person knows an analysis among others of the same video."""
-    parts = [job.model, wording.when(job.created_at, now), _asked(job), wording.frames(job.frames_done)]
+    parts = [job.model, wording.when(job.created_at, now), wording.frames(job.frames_done)]
     if not job.status.startswith("completed"):
         parts.append(wording.state(job.status, job.reason).lower())
-    return " · ".join(part for part in parts if part)
+    return " · ".join([*parts, _asked(job)])
 
 
 def drawn(view: ComparisonView, now: float) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def share(agreement: float | None) -> str:
 
 def _asked(job: JobView) -> str:
     asked = ", ".join(job.tags) or f"“{job.prompt}”"
-    return asked if len(asked) <= LONGEST_NAME else f"{asked[: LONGEST_NAME - 1]}…"
+    return asked if len(asked) <= LONGEST_NAME else f"{asked[: LONGEST_NAME - 1].rstrip(', ')}…"
 
 
 def _row(tag: ComparedTag, duration: float, marks: list[list[float]]) -> dict[str, Any]:
@@ -150,7 +150,9 @@ def _sum(view: ComparisonView) -> str:
     more = f" {alone} more {'was' if alone == 1 else 'were'} asked for in one of them only." if alone else ""
     shared = len(view.tags) - alone
     tags = "1 tag" if shared == 1 else f"{shared:,} tags"
-    return f"They agree for <b>{share(view.agreement)}</b> of the time that both looked at, by {tags}.{more}"
+    return (
+        f"They agree for <b>{share(view.agreement)}</b> of the time that both looked at, over {tags}.{more}"
+    )
 
 
 def _table_row(tag: ComparedTag, colour: int) -> str:

@@ -14,6 +14,7 @@
 
   haven.mountSpans = (element) => {
     root = element.querySelector("[data-spans]");
+    haven.comparing.mount(root.querySelector("[data-compare]"));
     root.addEventListener("input", onInput);
     root.addEventListener("change", onChange);
     root.addEventListener("click", onClick);
@@ -28,6 +29,7 @@
     job = identity;
     view = null;
     wished = null;
+    haven.comparing.reset(identity);
     if (!root) return;
     root.hidden = true;
     find("[data-scope]").replaceChildren();
@@ -47,6 +49,7 @@
     find("[data-undo]").hidden = !found.corrections;
     haven.morph(find("[data-span-table]"), found.table);
     if (!wished && !sending) fill();
+    haven.comparing.follow(found);
   }
 
   function options(list, wanted) {

@@ -23,8 +23,9 @@ from engine.backends.openai.provider import OpenAIProvider
 from engine.backends.openai.servers import Server
 from engine.cancel import CancelToken
 from engine.events import FrameRead
+from engine.loading import Candidate
 from engine.settings import LoadOptions, Sampling
-from engine.slot import Candidate, Slot
+from engine.slot import Slot
 from engine.video.analysis import analyse
 from engine.video.frames import sample
 from tests.fixtures.videos import constant, numbered_video

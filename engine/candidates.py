@@ -8,8 +8,8 @@ from engine.backends import provider
 from engine.backends.base import Backend, LoadPlan, LoadProgress, ModelEntry
 from engine.cancel import CancelToken
 from engine.errors import ModelError
+from engine.loading import Candidate
 from engine.settings import LoadOptions
-from engine.slot import Candidate
 
 
 def candidate(provider_id: str, model: str, options: Mapping[str, Any], shelf: Path) -> Candidate:

@@ -6,8 +6,7 @@ decide. Every verb may be called from any thread.
 
 import logging
 import threading
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +27,6 @@ from engine.events import (
     JobStatus,
     JobView,
     ProviderStatus,
-    SavedPrompt,
     Status,
     SwitchFinished,
     SwitchProgress,
@@ -42,8 +40,10 @@ from engine.jobs.trouble import storage_said as _storage_said
 from engine.jobs.views import frame_view, job_result, samples_of
 from engine.library import Library
 from engine.library.watch import Analysis
+from engine.memory import Room, room
 from engine.paths import place_of
-from engine.prompts import checked_name, prompt_to_save
+from engine.prompts import SavedPrompts
+from engine.refusals import refuse_an_empty_range, refuse_what_the_model_cannot
 from engine.servers import NamedServers
 from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
@@ -53,7 +53,7 @@ from engine.video.previews import Previews
 from engine.video.refine import questions_per_edge
 from engine.video.request import AnalysisRequest
 from storage.errors import StorageError
-from storage.records import JobRecord, PromptRecord
+from storage.records import JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
 
@@ -74,8 +74,9 @@ class Engine:
         self._thumbnails = Thumbnails(store.folder / "thumbnails")
         self._jobs = JobRunner(store, self._slot, self._thumbnails)
         self.chats = Chats(store, self._slot, self.generation)
-        self.downloads = Downloads(models_dir)
+        self.downloads = Downloads(models_dir, room=self._room)
         self.servers = NamedServers(store.setting, self._keep)
+        self.prompts = SavedPrompts(store.prompts)
         self.previews = Previews(store.folder / "previews")
         self.library = Library(store, self._jobs, self._for_library())
         self.findings = Findings(store)
@@ -270,9 +271,9 @@ class Engine:
         Raises: MediaError, InvalidInput (a tag outside the model's vocabulary, a model that sees nothing),
         OutOfSpace.
         """
-        self._refuse_what_the_model_cannot(request)
+        self._refuse(request)
         info = self.open_video(request.video)
-        _refuse_an_empty_range(request, info)
+        refuse_an_empty_range(request, info)
         with _storage_said():
             job_id = self._jobs.submit(request, info)
         return self.job(job_id)
@@ -350,32 +351,6 @@ class Engine:
         """Where the small picture of a frame is, once it is written."""
         return self._thumbnails.path(job_id, time_us)
 
-    # what is kept by name
-
-    def saved_prompts(self) -> list[SavedPrompt]:
-        """The tag lists and questions that were saved, by name."""
-        return [_saved(record) for record in self._store.prompts.all()]
-
-    def save_prompt(
-        self, name: str, prompt: str = "", tags: str | Iterable[str] = ""
-    ) -> tuple[SavedPrompt, SavedPrompt | None]:
-        """Keep a question, a tag list or both; gives it, and the one of that name that it replaces.
-
-        Raises: InvalidInput.
-        """
-        kept = prompt_to_save(name, prompt, tags)
-        with _storage_said():
-            before = self._store.prompts.save(PromptRecord(kept.name, kept.tags, kept.prompt, time.time()))
-        return kept, _saved(before) if before else None
-
-    def delete_prompt(self, name: str) -> SavedPrompt:
-        """Forget it; gives how it was. Raises: InvalidInput for a name that is not known."""
-        known = self._store.prompts.named(checked_name(name))
-        with _storage_said():
-            if known is None or not self._store.prompts.delete(known.name):
-                raise InvalidInput(f"Nothing is saved under {name!r}; it may have been deleted.")
-        return _saved(known)
-
     def _for_library(self) -> Analysis:
         def found(job_id: str) -> list[str]:
             tags = self.job_result(job_id).summary["tags"]
@@ -383,7 +358,7 @@ class Engine:
 
         return Analysis(
             submit=lambda request: self.submit_video(request).job_id,
-            refuse=self._refuse_what_the_model_cannot,
+            refuse=self._refuse,
             cancel=self._jobs.cancel,
             ready=lambda: self.switch_progress() is None,
             found=found,
@@ -396,42 +371,12 @@ class Engine:
             raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
         return job
 
-    def _refuse_what_the_model_cannot(self, request: AnalysisRequest) -> None:
+    def _room(self) -> Room:
         info = self._slot.info
-        if not info.vision:
-            raise InvalidInput(f"{info.model} does not see pictures. Load a model that does, then analyse.")
-        if request.codes and not info.codes:
-            raise InvalidInput(
-                f"{info.model} reads no QR or bar codes. Leave codes out, or load {BUILTIN[1]}."
-            )
-        if request.summary and not info.context_length:
-            raise InvalidInput(
-                f"{info.model} measures pictures and cannot write a summary. Load a vision model, or leave "
-                "summary out."
-            )
-        known = info.tag_vocabulary
-        strange = [tag for tag in request.tags if known is not None and tag.casefold() not in known]
-        if strange and known:
-            raise InvalidInput(
-                f"{info.model} cannot look for {', '.join(map(repr, strange[:5]))}. "
-                f"It knows: {', '.join(known)}. Load a vision model to look for anything else."
-            )
+        return room(info.model, info.memory_bytes)
 
-
-def _refuse_an_empty_range(request: AnalysisRequest, info: VideoInfo) -> None:
-    start_us = request.sampling.start_us
-    if 0 < info.duration_us <= start_us:
-        start, end = start_us / 1e6, info.duration_us / 1e6
-        raise InvalidInput(f"start ({start:g} s) is behind the end of {request.video.name} ({end:g} s).")
-    late = next((time for time in request.sampling.times_us if 0 < info.duration_us <= time), None)
-    if late is not None:
-        raise InvalidInput(
-            f"times has {late / 1e6:g} s, but {request.video.name} ends at {info.duration_us / 1e6:g} s."
-        )
-
-
-def _saved(record: PromptRecord) -> SavedPrompt:
-    return SavedPrompt(record.name, record.tags, record.prompt)
+    def _refuse(self, request: AnalysisRequest) -> None:
+        refuse_what_the_model_cannot(request, self._slot.info)
 
 
 def _options_key(provider_id: str, model: str) -> str:

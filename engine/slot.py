@@ -2,42 +2,28 @@
 
 A switch from one model to the next is a transaction: validate, load beside, warm up, flip, drain, close,
 roll back. The slot knows neither where models come from (a `Candidate` does) nor where the choice is kept
-(`persist` does).
+(`persist` does); how one is loaded and tried is in `loading`.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from engine.backends.base import Backend, BackendInfo, LoadPlan, LoadProgress
+from engine import loading
+from engine.backends.base import Backend, BackendInfo, LoadPlan
 from engine.cancel import CancelToken
 from engine.errors import Busy, Cancelled, HavenError, InvalidInput, ModelError
 from engine.events import SwitchFinished, SwitchPhase, SwitchProgress
 from engine.leases import Leases, Occupant, Tenant
+from engine.loading import Candidate
 
 log = logging.getLogger(__name__)
 
 WhenBusy = Literal["refuse", "wait", "cancel"]
-MEMORY_RETURN_SECONDS = 5.0  # a GPU gives memory back late after an unload
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model that can be put into the slot, with its full configuration."""
-
-    provider: str
-    model: str
-    options: Mapping[str, Any]
-    validate: Callable[[], LoadPlan]
-    load: Callable[[LoadProgress, CancelToken], Backend]
-
-    @property
-    def name(self) -> str:
-        return f"{self.model} ({self.provider})"
 
 
 @dataclass(eq=False)
@@ -71,7 +57,7 @@ class Slot:
         self._latest = CancelToken()
         self._drains: list[threading.Thread] = []
         self._generation = 0
-        self._serve(backend or _load_now(fallback), fallback)
+        self._serve(backend or loading.load_now(fallback), fallback)
 
     @property
     def info(self) -> BackendInfo:
@@ -154,7 +140,7 @@ class Slot:
         for thread in self._drains:
             thread.join()
         if tenant is not None:
-            _close(tenant.backend)
+            loading.close(tenant.backend)
 
     def _attempt(self, attempt: _Attempt, persist: Callable[[BackendInfo], None]) -> SwitchFinished:
         name = attempt.candidate.name
@@ -202,10 +188,10 @@ class Slot:
             return
         beside = plan.memory_bytes <= plan.free_bytes
         if not beside and plan.memory_bytes > plan.free_bytes + self._info.memory_bytes:
-            raise ModelError(_too_large(attempt.candidate, plan, self._info.model))
+            raise ModelError(loading.too_large(attempt.candidate, plan, self._info.model))
         self._make_way(attempt)
         if beside:
-            self._flip(attempt, _prepare(attempt))
+            self._flip(attempt, loading.prepare(attempt.candidate, attempt.say, attempt.cancel))
         else:
             self._replace(attempt)
 
@@ -246,9 +232,9 @@ class Slot:
         vacated = time.monotonic()
         try:
             if old is not None:
-                _close(old.backend)
-            _await_memory(attempt)
-            self._serve(_prepare(attempt), attempt.candidate)
+                loading.close(old.backend)
+            loading.await_memory(attempt.candidate, attempt.cancel)
+            self._serve(loading.prepare(attempt.candidate, attempt.say, attempt.cancel), attempt.candidate)
         except BaseException:
             self._restore(attempt, served)
             raise
@@ -258,11 +244,11 @@ class Slot:
     def _restore(self, attempt: _Attempt, served: Candidate) -> None:
         attempt.say("restoring", 0.0, f"Bringing back {served.name}.")
         try:
-            self._serve(_load_now(served), served)
+            self._serve(loading.load_now(served), served)
             attempt.aftermath = f"{served.name} was brought back."
         except Exception as error:
             log.exception("bringing back %s", served.name)
-            self._serve(_load_now(self._fallback), self._fallback)
+            self._serve(loading.load_now(self._fallback), self._fallback)
             attempt.aftermath = (
                 f"{served.name} could not be brought back ({error}); {self._fallback.name} serves instead."
             )
@@ -276,67 +262,8 @@ class Slot:
     def _drain(self, old: Tenant) -> None:
         def close_behind_the_last() -> None:
             self._leases.wait_until_returned(old)
-            _close(old.backend)
+            loading.close(old.backend)
 
         thread = threading.Thread(target=close_behind_the_last, name="haven-drain")
         self._drains = [*(t for t in self._drains if t.is_alive()), thread]
         thread.start()
-
-
-def _prepare(attempt: _Attempt) -> Backend:
-    """Load and warm up; what was loaded is closed again when it cannot answer."""
-    candidate, cancel = attempt.candidate, attempt.cancel
-    attempt.say("loading", 0.0, f"Loading {candidate.name}.")
-    backend = candidate.load(lambda share, what: attempt.say("loading", share, what), cancel)
-    failure = _trial(attempt, backend)
-    if failure is not None:
-        _close(backend)
-        raise failure
-    return backend
-
-
-def _trial(attempt: _Attempt, backend: Backend) -> Exception | None:
-    """What goes wrong with one token. Without its trace, whose variables would keep the model in memory."""
-    try:
-        attempt.say("warming", 1.0, f"Trying {attempt.candidate.name} with one token.")
-        backend.warm_up(attempt.cancel)
-        attempt.cancel.raise_if_cancelled()
-    except Exception as error:
-        if not isinstance(error, HavenError):
-            log.warning("trying %s", attempt.candidate.name, exc_info=True)
-        error.__cause__ = error.__context__ = None
-        return error.with_traceback(None)
-    return None
-
-
-def _load_now(candidate: Candidate) -> Backend:
-    """Without progress and without a way to cancel: for what must serve again."""
-    return _prepare(_Attempt(candidate, "refuse", lambda progress: None, CancelToken()))
-
-
-def _close(backend: Backend) -> None:
-    try:
-        backend.close()
-    except Exception:  # one that fails to close must not keep its successor from serving
-        log.exception("closing %s", backend.info.model)
-
-
-def _await_memory(attempt: _Attempt) -> None:
-    """Raises: ModelError when what was unloaded did not make enough room in time."""
-    deadline = time.monotonic() + MEMORY_RETURN_SECONDS
-    plan = attempt.candidate.validate()
-    while plan.memory_bytes > plan.free_bytes:
-        if time.monotonic() > deadline:
-            raise ModelError(_too_large(attempt.candidate, plan))
-        attempt.cancel.wait(0.1)
-        attempt.cancel.raise_if_cancelled()
-        plan = attempt.candidate.validate()
-
-
-def _too_large(candidate: Candidate, plan: LoadPlan, unloaded: str = "") -> str:
-    also = f", even with {unloaded} unloaded" if unloaded else ""
-    return (
-        f"{candidate.name} needs {plan.memory_bytes / 1e9:.1f} GB of memory and "
-        f"{plan.free_bytes / 1e9:.1f} GB are free{also}. Close other programs, or pick a smaller model "
-        "or a quantisation."
-    )

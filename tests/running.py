@@ -6,7 +6,8 @@ from pathlib import Path
 from engine.backends.base import LoadPlan
 from engine.jobs import JobRunner
 from engine.jobs.views import job_spans, samples_of
-from engine.slot import Candidate, Slot
+from engine.loading import Candidate
+from engine.slot import Slot
 from engine.video.frames import probe
 from engine.video.request import AnalysisRequest
 from storage.records import FrameRecord, JobRecord

@@ -16,7 +16,7 @@ from engine.backends.base import LoadPlan
 from engine.cancel import CancelToken
 from engine.engine import Engine
 from engine.errors import ModelError
-from engine.slot import Candidate
+from engine.loading import Candidate
 from storage.store import Store
 
 WAIT = 30

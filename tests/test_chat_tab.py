@@ -10,7 +10,7 @@ from fakes import FakeBackend, Gate
 from engine.backends.base import LoadPlan
 from engine.cancel import CancelToken
 from engine.engine import Engine
-from engine.slot import Candidate
+from engine.loading import Candidate
 from storage.store import Store
 from ui import chat
 from ui.chat_follow import DrawnChat, changes

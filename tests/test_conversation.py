@@ -12,8 +12,9 @@ from engine.cancel import CancelToken
 from engine.chat import conversation
 from engine.chat.conversation import Chats, update_of
 from engine.errors import Busy, InvalidInput, ModelError
+from engine.loading import Candidate
 from engine.settings import GenerationSettings
-from engine.slot import Candidate, Slot
+from engine.slot import Slot
 from storage.store import Store
 
 WAIT = 30

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engine import slot
+from engine import loading
 from engine.backends import PROVIDER_IDS, provider
 from engine.backends.base import Backend, BackendInfo
 from engine.backends.llamacpp import native
@@ -144,13 +144,13 @@ def house(tmp_path_factory: pytest.TempPathFactory, shelf: Path) -> Iterator[Hou
             patch.setattr(each, "_reach", Reach(patience=WAIT))  # however busy the machine is
         engine = Engine(Store.open(tmp_path_factory.mktemp("data")), shelf)
         made = House(engine, ollama)
-        close = slot._close
+        close = loading.close
 
         def noted(backend: Backend) -> None:
             made.closed.append(backend.info)
             close(backend)
 
-        patch.setattr(slot, "_close", noted)
+        patch.setattr(loading, "close", noted)
         engine.start()
         engine.set_generation(max_new_tokens=8, temperature=0)
         try:

@@ -17,7 +17,8 @@ from engine.errors import InvalidInput, ModelError, ServerAway
 from engine.jobs import JobRunner, retries, videos, worker
 from engine.jobs.run import identity
 from engine.jobs.views import job_spans
-from engine.slot import Candidate, Slot
+from engine.loading import Candidate
+from engine.slot import Slot
 from engine.video.frames import probe
 from engine.video.request import AnalysisRequest
 from storage.errors import DiskFull, StorageError

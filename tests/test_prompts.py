@@ -31,7 +31,7 @@ def address(engine, tmp_path):
 
 
 def keep(engine, saved: SavedPrompt):
-    return engine.save_prompt(saved.name, saved.prompt, saved.tags)
+    return engine.prompts.save(saved.name, saved.prompt, saved.tags)
 
 
 def test_what_is_kept_is_there_after_a_restart(tmp_path):
@@ -39,29 +39,29 @@ def test_what_is_kept_is_there_after_a_restart(tmp_path):
     keep(engine, BOATS)
     engine.close()
     again = Engine(Store.open(tmp_path / "data"), tmp_path)
-    assert again.saved_prompts() == [BOATS]
+    assert again.prompts.all() == [BOATS]
     again.close()
 
 
 def test_names_are_sorted_as_people_do_and_blanks_around_them_do_not_count(engine):
     for name in ("b", "  A  name ", "C"):
-        engine.save_prompt(name, "?")
-    assert [one.name for one in engine.saved_prompts()] == ["A name", "b", "C"]
+        engine.prompts.save(name, "?")
+    assert [one.name for one in engine.prompts.all()] == ["A name", "b", "C"]
 
 
 def test_a_name_that_is_there_is_replaced_and_what_it_was_is_told(engine):
     assert keep(engine, BOATS) == (BOATS, None)
-    kept, before = engine.save_prompt("Boats", "", "a, b, A")
+    kept, before = engine.prompts.save("Boats", "", "a, b, A")
     assert (kept.tags, kept.prompt, before) == (("a", "b"), "", BOATS)
-    assert engine.saved_prompts() == [kept]
+    assert engine.prompts.all() == [kept]
 
 
 def test_what_is_deleted_is_told_and_gone(engine):
     keep(engine, BOATS)
-    assert engine.delete_prompt(" Boats ") == BOATS
-    assert engine.saved_prompts() == []
+    assert engine.prompts.delete(" Boats ") == BOATS
+    assert engine.prompts.all() == []
     with pytest.raises(InvalidInput, match="Nothing is saved under 'Boats'"):
-        engine.delete_prompt("Boats")
+        engine.prompts.delete("Boats")
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_what_is_deleted_is_told_and_gone(engine):
 )
 def test_what_cannot_be_kept_is_refused_in_words(engine, name, prompt, tags, said):
     with pytest.raises(InvalidInput, match=said):
-        engine.save_prompt(name, prompt, tags)
-    assert engine.saved_prompts() == []
+        engine.prompts.save(name, prompt, tags)
+    assert engine.prompts.all() == []
 
 
 def test_half_a_surrogate_pair_does_not_reach_the_database(engine):
-    engine.save_prompt("n\ud800", "What\udfff?", ["a\ud800"])
-    assert engine.saved_prompts() == [SavedPrompt("n", ("a",), "What?")]
+    engine.prompts.save("n\ud800", "What\udfff?", ["a\ud800"])
+    assert engine.prompts.all() == [SavedPrompt("n", ("a",), "What?")]
 
 
 @pytest.mark.parametrize("tags", [("a",), ("a b", "c"), ("red, round", 'the "Anna"'), ()])

@@ -10,7 +10,8 @@ from fakes import FakeBackend, Gate
 from engine.backends.base import LoadPlan
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError, ModelError
-from engine.slot import Candidate, Slot
+from engine.loading import Candidate
+from engine.slot import Slot
 
 WAIT = 30  # seconds after which a test gives up
 

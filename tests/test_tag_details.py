@@ -10,8 +10,8 @@ from test_jobs import FRAMES, House, clip  # noqa: F401 - the fixture
 from engine.backends.base import FrameTask, LoadPlan
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput
+from engine.loading import Candidate
 from engine.prompts import prompt_to_save, tags_text
-from engine.slot import Candidate
 from engine.video.request import AnalysisRequest
 from engine.video.tags import MAX_DESCRIPTION, MAX_TAG_LENGTH, Tag, parse_tags, question, read_tags
 from storage.store import Store

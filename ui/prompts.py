@@ -55,17 +55,17 @@ def prompt_routes(house: House) -> APIRouter:
                 said, undo = await slow(call, *given)
         except Exception as error:  # noqa: BLE001 - shown to the person
             said, failed = explain(error), True
-        found = {"rows": rows(await quick(engine.saved_prompts), only)}
+        found = {"rows": rows(await quick(engine.prompts.all), only)}
         return JSONResponse({**found, "said": printable(said), "failed": failed, "undo": plain(undo)})
 
     def save(name: str, prompt: str, tags: str | list[str]) -> tuple[str, Any]:
-        kept, before = engine.save_prompt(name, prompt, tags)
+        kept, before = engine.prompts.save(name, prompt, tags)
         if before is None or before == kept:
             return f"Kept as “{kept.name}”.", None
         return f"“{kept.name}” was there and has been replaced.", before
 
     def delete(name: str) -> tuple[str, Any]:
-        gone = engine.delete_prompt(name)
+        gone = engine.prompts.delete(name)
         return f"Deleted “{gone.name}”.", gone
 
     @router.post("/prompts/list")
@@ -94,18 +94,18 @@ def _endpoints(house: House) -> list[Callable[..., Any]]:
     @spoken
     async def saved_prompts() -> list[dict]:
         """The tag lists and questions that are kept by name: `{name, tags, prompt}`."""
-        return plain(await quick(engine.saved_prompts))
+        return plain(await quick(engine.prompts.all))
 
     @spoken
     async def save_prompt(name: str, prompt: str = "", tags: str = "") -> dict:
         """Keep a question, a tag list or both; one of that name is replaced. Gives what is kept."""
-        kept, _ = await slow(engine.save_prompt, name, prompt, tags)
+        kept, _ = await slow(engine.prompts.save, name, prompt, tags)
         return plain(kept)
 
     @spoken
     async def delete_prompt(name: str) -> dict:
         """Forget what is kept under a name; gives what it was."""
-        return plain(await slow(engine.delete_prompt, name))
+        return plain(await slow(engine.prompts.delete, name))
 
     return [saved_prompts, save_prompt, delete_prompt]
 

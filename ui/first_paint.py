@@ -21,12 +21,14 @@ TOP = b"""
 <link rel="stylesheet" href="haven/assets/prompts.css">
 <link rel="stylesheet" href="haven/assets/servers.css">
 <link rel="stylesheet" href="haven/assets/spans.css">
+<link rel="stylesheet" href="haven/assets/comparing.css">
 <link rel="stylesheet" href="haven/assets/exports.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
 <script src="haven/assets/preview.js"></script>
 <script src="haven/assets/timeline.js"></script>
 <script src="haven/assets/spans.js"></script>
+<script src="haven/assets/comparing.js"></script>
 <script src="haven/assets/found.js"></script>
 <script src="haven/assets/drop.js"></script>
 <script src="haven/assets/haven.js"></script>

@@ -126,8 +126,10 @@ def _run(given: argparse.Namespace, data: Path, listener: socket.socket) -> None
 async def _serve(
     engine: "Engine", data: Path, listener: socket.socket, when_ready: Callable[[], None]
 ) -> None:
-    from ui.server import application, server
+    from ui.no_stubs import no_stubs
 
+    with no_stubs():
+        from ui.server import application, server
     app = application(engine, data)
     gc.freeze()  # what is here stays; a full search for garbage would stop every thread to go through it
     await server(app, when_ready).serve(sockets=[listener])

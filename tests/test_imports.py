@@ -87,3 +87,27 @@ def test_starting_imports_nothing_heavy():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+STUBS = """
+import sys
+from ui.no_stubs import no_stubs
+
+stubs = []
+
+def note(event, given):
+    if event == "open" and str(given[0]).endswith(".pyi"):
+        stubs.append(given[0])
+
+sys.addaudithook(note)
+with no_stubs():
+    import gradio
+print(*stubs)
+"""
+
+
+def test_gradio_is_imported_without_looking_after_its_stubs():
+    done = subprocess.run(
+        [sys.executable, "-c", STUBS], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "")

@@ -113,9 +113,7 @@ class DownloadRun:
             message = str(error)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            message = (
-                FULL if full else f"{error.filename or 'The folder'} cannot be written: {error.strerror}."
-            )
+            message = FULL if full else _not_written(error)
         except Exception as error:
             log.exception("a download broke")
             message = f"Something in Haven broke: {type(error).__name__}: {error}"
@@ -156,3 +154,10 @@ class Speed:
         if not self._seen or now - self._seen[0][0] < _SHORTEST:
             return None
         return (self._seen[-1][1] - self._seen[0][1]) / (now - self._seen[0][0]) or None
+
+
+def _not_written(error: OSError) -> str:
+    return (
+        f"{error.filename or 'The model shelf'} cannot be written: {error.strerror}. Check the permissions "
+        "of the model shelf and its disk, then start the download again; it goes on."
+    )

@@ -14,6 +14,7 @@ from engine.errors import InvalidInput
 from engine.events import DownloadView, ModelOffer
 from engine.fetching import PAUSES, Fetch
 from engine.hub import HubLine
+from engine.memory import Room, room
 from engine.offers import CATALOG, offers, read_catalog
 from engine.staging import Staging, begun
 
@@ -27,9 +28,18 @@ class Downloads:
     """Every verb may be called from any thread, and answers in a few milliseconds."""
 
     def __init__(
-        self, shelf: Path, catalog: Path = CATALOG, endpoint: str = "", pauses: Sequence[float] = PAUSES
+        self,
+        shelf: Path,
+        catalog: Path = CATALOG,
+        endpoint: str = "",
+        pauses: Sequence[float] = PAUSES,
+        room: Callable[[], Room] = room,
     ) -> None:
-        """`endpoint` is the hub's address, empty for the usual one; `pauses` are those between tries."""
+        """`endpoint` is the hub's address, empty for the usual one; `pauses` are those between tries.
+
+        `room` says what memory a model may take.
+        """
+        self._room = room
         self._shelf, self._catalog, self._endpoint, self._pauses = shelf, catalog, endpoint, pauses
         self._lock = threading.Lock()
         self._runs: dict[str, DownloadRun] = {}  # the last one of each id, in the order of their starts
@@ -37,7 +47,7 @@ class Downloads:
 
     def offers(self) -> list[ModelOffer]:
         """What is worth getting. Raises: InvalidInput, naming what is wrong with the catalogue."""
-        return offers(self._shelf, self._catalog)
+        return offers(self._shelf, self._room(), self._catalog)
 
     def start(self, id: str) -> None:
         """Begin, or go on where it stopped; one that is under way is left alone. Raises: InvalidInput."""
@@ -136,7 +146,8 @@ class Downloads:
         """Only what is a download: an id may come from outside. Raises: ModelError."""
         for staging in begun(self._shelf):
             if staging.id == id:
-                staging.discard()
+                with staging.alone():
+                    staging.discard()
 
     def _fetch(self, offer: ModelOffer, run: DownloadRun) -> str:
         line = HubLine(self._endpoint)

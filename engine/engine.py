@@ -365,15 +365,15 @@ class Engine:
             model=self.backend_info,
         )
 
+    def _room(self) -> Room:
+        info = self._slot.info
+        return room(info.model, info.memory_bytes)
+
     def _record(self, job_id: str) -> JobRecord:
         job = self._store.job(job_id) if isinstance(job_id, str) else None
         if job is None:
             raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
         return job
-
-    def _room(self) -> Room:
-        info = self._slot.info
-        return room(info.model, info.memory_bytes)
 
     def _refuse(self, request: AnalysisRequest) -> None:
         refuse_what_the_model_cannot(request, self._slot.info)

@@ -40,6 +40,10 @@ class Fetch:
 
         Raises: Cancelled; ModelError and OutOfSpace, with what was fetched kept; OSError of the disk.
         """
+        with self._staging.alone():
+            return self._run()
+
+    def _run(self) -> Path:
         self.tell(*self._staging.known(), f"Asking {self.line.host} about {self.offer.label}.")
         listing = self._asked()
         wanted = wanted_files(self.offer, listing)

@@ -3,6 +3,8 @@
 The exact check is its provider's, when the model is picked; this one is for choosing among many.
 """
 
+from dataclasses import dataclass
+
 import psutil
 
 from engine.backends.base import ModelEntry
@@ -14,16 +16,36 @@ _CONTEXT = 300_000_000  # bytes: cache and work space of a GGUF model of a few b
 _HALF = ("bfloat16", "float16")  # formats that take twice the room on a processor, where 32 bits are used
 
 
+FITS = "Fits"  # begins what is said of a model that can be loaded
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a model may take: what is free, and what closing the model that serves gives back."""
+
+    free_bytes: int
+    serving: str = ""  # its name
+    held_bytes: int = 0
+
+    def fits(self, needed_bytes: int) -> str:
+        """Empty when a model fits as it is; else a sentence: what has to be closed, or why it does not."""
+        if needed_bytes <= self.free_bytes:
+            return ""
+        if needed_bytes <= self.free_bytes + self.held_bytes:
+            return f"{FITS} when {self.serving} is closed, as happens when it is loaded."
+        also = f", even with {self.serving} closed" if self.held_bytes else ""
+        free = self.free_bytes + self.held_bytes
+        return f"Needs {needed_bytes / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free{also}."
+
+
+def room(serving: str = "", held_bytes: int = 0) -> Room:
+    """As it is now, with what the model of that name holds."""
+    return Room(free_bytes(), serving, held_bytes)
+
+
 def free_bytes() -> int:
     """Of the machine's memory, now. What a graphics card has is known only to a loaded library."""
     return psutil.virtual_memory().available
-
-
-def too_big(needed_bytes: int, free: int) -> str:
-    """Why a model does not fit now; empty when it does."""
-    if needed_bytes <= free:
-        return ""
-    return f"Needs {needed_bytes / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free."
 
 
 def needed_bytes(entry: ModelEntry) -> int:

@@ -14,7 +14,7 @@ from engine.backends import provider
 from engine.backends.base import ModelEntry
 from engine.errors import InvalidInput
 from engine.events import ModelOffer
-from engine.memory import free_bytes, too_big
+from engine.memory import Room
 
 CATALOG = Path(__file__).parent.parent / "models" / "catalog.toml"
 PROVIDERS = ("llamacpp", "transformers")
@@ -28,13 +28,12 @@ _KEYS = {*_TEXTS, *_SIZES, "files", "vision", "approximate"}
 _BROKEN = "Cannot be loaded."  # begins the detail of an entry that is there and of no use
 
 
-def offers(shelf: Path, catalog: Path = CATALOG) -> list[ModelOffer]:
+def offers(shelf: Path, room: Room, catalog: Path = CATALOG) -> list[ModelOffer]:
     """Every model of the catalogue, with whether it is here and whether it fits. Raises: InvalidInput."""
     listed = read_catalog(catalog)
     here = {id: provider(id).models(shelf) for id in {offer.provider for offer in listed}}
-    free = free_bytes()
     return [
-        replace(offer, here=is_here(offer, here[offer.provider]), fits=too_big(offer.memory_bytes, free))
+        replace(offer, here=is_here(offer, here[offer.provider]), fits=room.fits(offer.memory_bytes))
         for offer in listed
     ]
 
@@ -44,7 +43,9 @@ def read_catalog(path: Path) -> list[ModelOffer]:
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidInput(
+            f"{path} cannot be read ({error.strerror}). Put back the one that came with Haven."
+        ) from error
     except ValueError as error:  # of TOML, with the line, or of UTF-8
         raise InvalidInput(f"{path} is damaged: {error}. Put back the one that came with Haven.") from error
     entries = told.get("model", [])

@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from typing import BinaryIO, Self
 
 from engine.errors import ModelError
 from engine.hub import HubFile
+from engine.paths import why_not
 
 HIDDEN = ".downloads"
 _AT_ONCE = 1 << 20  # bytes that are read
@@ -29,6 +31,28 @@ class Staging:
         self.id = id
         self._folder = shelf / HIDDEN / id
         self._ready, self._parts = self._folder / "files", self._folder / "parts"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else works on this download meanwhile, in whichever process. Raises: ModelError.
+
+        A lock of the operating system, which ends with its process. Its file stays: removing it would race.
+        """
+        import filelock
+
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self._folder.parent / f"{self.id}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise ModelError(
+                "Another Haven is downloading this model to the same shelf. Wait until it is there, or stop "
+                "it in that Haven."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def begin(self, files: Iterable[HubFile]) -> None:
         """Say what belongs to the download; what was kept of other files is removed."""
@@ -89,7 +113,7 @@ class Staging:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise ModelError(f"{self._folder} cannot be removed: {error.strerror}.") from error
+            raise ModelError(why_not(error.filename or self._folder, error)) from error
 
     def _kept_of(self, file: HubFile) -> int:
         if self.is_whole(file):

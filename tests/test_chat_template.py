@@ -1,4 +1,4 @@
-"""Chat templates that are broken: none takes a model that serves away, holds a thread, or fills the memory."""
+"""Chat templates that are broken: none takes away a model that serves, holds a thread, or fills the memory."""
 
 import json
 import shutil

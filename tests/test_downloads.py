@@ -15,7 +15,7 @@ from engine.backends.transformers.provider import TransformersProvider
 from engine.download_run import FULL, STOPPED, WAITS, Speed
 from engine.downloads import Downloads
 from engine.engine import Engine
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, ModelError
 from engine.hub import HubLine
 from storage.store import Store
 from tests.fixtures.hub_server import COMMIT, HubStandIn, git_id, sha256
@@ -107,6 +107,11 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def left(shelf):
+    """What downloads have left behind, but for the files that they are locked with."""
+    return [path.name for path in (shelf / ".downloads").iterdir() if path.suffix != ".lock"]
+
+
 def loadable(provider, shelf):
     return [entry.name for entry in provider().models(shelf) if "Cannot be loaded" not in entry.detail]
 
@@ -145,7 +150,7 @@ def test_the_offer_says_that_it_is_here_afterwards(shop):
 
 def test_nothing_is_left_in_the_staging_folder(shop, shelf):
     got(shop())
-    assert list((shelf / ".downloads").iterdir()) == []
+    assert left(shelf) == []
 
 
 def test_what_lies_on_the_shelf_already_is_not_fetched_again(shop, hub, shelf):
@@ -323,7 +328,7 @@ def test_discard_removes_what_is_left_of_an_earlier_process(shop, hub, shelf):
     assert view(later).state == "partial"
     later.discard("tiny")
     assert later.views() == []
-    assert list((shelf / ".downloads").iterdir()) == []
+    assert left(shelf) == []
 
 
 def test_discard_stops_a_download_first(shop, hub, shelf):
@@ -332,7 +337,23 @@ def test_discard_stops_a_download_first(shop, hub, shelf):
     downloads.discard("tiny")
     assert downloads.views() == []
     assert hub.store.left.wait(SOON)
-    until(lambda: list((shelf / ".downloads").iterdir()) == [], "the removal")
+    until(lambda: left(shelf) == [], "the removal")
+
+
+def test_two_havens_with_one_shelf_never_write_the_same_download(shop, hub, shelf):
+    first, second = shop(), shop()
+    begun(first, hub)
+    assert "Another Haven is downloading this model to the same shelf" in failure(second)
+    with pytest.raises(ModelError, match="Another Haven"):
+        second.discard("tiny")
+    assert view(first).state == "downloading"
+    hub.hang_after.clear()
+    first.cancel("tiny")
+    assert ended(first).state == "partial"
+    assert got(second).state == "completed"
+    assert got(first).state == "completed"  # it is there already
+    assert files(shelf / "Tiny-GGUF")["tiny.gguf"] == WEIGHTS
+    assert hub.sent["tiny.gguf"] < 2 * len(WEIGHTS)
 
 
 @pytest.mark.parametrize("id", ["..", "../..", "", "no-such", "/"])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from engine.backends.base import ModelEntry
-from engine.memory import free_bytes, needed_bytes, too_big
+from engine.memory import FITS, Room, free_bytes, needed_bytes, room
 
 GB = 10**9
 
@@ -20,8 +20,29 @@ def folder_of(tmp_path, config):
 
 
 def test_what_does_not_fit_says_what_is_needed_and_what_is_free():
-    assert too_big(7_060_000_000, 5_200_000_000) == "Needs 7.1 GB of memory; 5.2 GB are free."
-    assert too_big(5_200_000_000, 5_200_000_000) == ""
+    free = Room(5_200_000_000)
+    assert free.fits(7_060_000_000) == "Needs 7.1 GB of memory; 5.2 GB are free."
+    assert free.fits(5_200_000_000) == ""
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [
+        (5, ""),
+        (5.01, "Fits when tiny is closed, as happens when it is loaded."),
+        (7, "Fits when tiny is closed, as happens when it is loaded."),
+        (7.1, "Needs 7.1 GB of memory; 7.0 GB are free, even with tiny closed."),
+    ],
+)
+def test_what_the_model_that_serves_gives_back_counts(needed, said):
+    assert Room(5 * GB, "tiny", 2 * GB).fits(int(needed * GB)) == said
+    assert not said or said.startswith(FITS) == (needed <= 7)
+
+
+def test_room_is_that_of_this_machine():
+    there = room("tiny", 2 * GB)
+    assert (there.serving, there.held_bytes) == ("tiny", 2 * GB)
+    assert there.free_bytes > 0
 
 
 def test_some_memory_is_free():

@@ -13,6 +13,7 @@ from fake_engine import FakeEngine
 from engine.backends.base import ModelEntry
 from engine.errors import InvalidInput, ModelError
 from engine.events import DownloadView, ProviderStatus, Status
+from engine.memory import Room
 from ui import download_cards, model_cards, models, wording
 from ui.follow import BUSY_MS, IDLE_MS
 from ui.house import House
@@ -105,6 +106,15 @@ def test_a_model_that_does_not_fit_says_so_and_can_be_tried():
     assert LARGE.fits in drawn
     assert acts(drawn) == ["load"]
     assert "disabled" not in drawn
+
+
+def test_a_model_that_fits_once_another_is_closed_says_which():
+    said = Room(10**9, "tiny <1>", 2 * 10**9).fits(2_500_000_000)
+    entry = ModelEntry("qwen", "llamacpp", True, 1_900_000_000, "/shelf/qwen.gguf")
+    drawn = model_cards.here([Listing(LLAMA, [Weighed(entry, 2_500_000_000, said)])], STATUS, "/shelf")
+    for html in (drawn, offers(replace(SMALL, fits=said))):
+        assert 'class="fits yes"><i class="dot"></i>Fits when tiny &lt;1&gt; is closed' in html
+        assert "fits no" not in html
 
 
 def test_the_model_that_serves_is_marked_and_cannot_be_loaded_again():

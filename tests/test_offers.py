@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
-import psutil
 import pytest
 
 from engine import offers
 from engine.errors import InvalidInput
+from engine.memory import Room
 from engine.offers import CATALOG, folder_of, read_catalog
 
 TINY = Path(__file__).parent / "fixtures" / "tiny_model"
@@ -28,6 +28,7 @@ about = "For a test."
 """
 FOLDER = ENTRY.replace("llamacpp", "transformers").replace("Tiny-GGUF", "tiny")
 FOLDER = FOLDER.replace('["tiny.gguf", "mmproj-tiny.gguf"]', '["*.json", "*.safetensors"]')
+ROOM = Room(10**9)  # bytes
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +43,9 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def only(shelf: Path, text: str):
+def only(shelf: Path, text: str, there: Room = ROOM):
     shelf.mkdir(exist_ok=True)
-    (offer,) = offers.offers(shelf, written(shelf, text))
+    (offer,) = offers.offers(shelf, there, written(shelf, text))
     return offer
 
 
@@ -153,7 +154,11 @@ def test_gguf_goes_into_one_folder_and_others_under_their_owner(tmp_path):
 
 
 def test_an_offer_is_compared_with_the_memory_that_is_free_now(tmp_path):
-    whole = psutil.virtual_memory().total
-    assert only(tmp_path / "shelf", ENTRY).fits == ""
-    large = ENTRY.replace("memory_bytes = 2000", f"memory_bytes = {whole + 10**9}")
-    assert only(tmp_path / "shelf", large).fits.startswith("Needs ")
+    large = ENTRY.replace("memory_bytes = 2000", f"memory_bytes = {10**10}")
+    for there, said in (
+        (Room(10**10), ""),
+        (Room(10**9, "tiny", 10**10), "Fits when tiny is closed"),
+        (Room(10**9, "tiny", 10**9), "Needs 10.0 GB of memory; 2.0 GB are free, even with tiny closed"),
+    ):
+        assert only(tmp_path / "shelf", large, there).fits.startswith(said)
+        assert bool(only(tmp_path / "shelf", large, there).fits) is bool(said)

@@ -9,6 +9,7 @@ from html import escape
 
 from engine.backends.base import ModelEntry
 from engine.events import DownloadView, ModelOffer, ProviderStatus, Status
+from engine.memory import FITS
 from ui import download_cards, wording
 from ui.download_cards import PULLED, button
 
@@ -23,7 +24,7 @@ class Weighed:
 
     entry: ModelEntry
     memory_bytes: int = 0  # that it takes, about; 0: it is in a server's memory, or needs none to speak of
-    fits: str = ""  # empty when it fits, else a sentence why not
+    fits: str = ""  # empty when it fits as it is; else a sentence: what is closed for it, or why it does not
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,7 @@ def _model(model: Weighed, provider: ProviderStatus, status: Status) -> str:
     facts = ["Sees pictures" if entry.vision else "Text only"]
     facts += [wording.size(entry.size_bytes)] if entry.size_bytes else []
     facts += ["Fits"] if known and not model.fits else []
-    fits = (
-        f'<span class="fits no"><i class="dot"></i>{escape(model.fits)}</span>'
-        if known and model.fits
-        else ""
-    )
+    fits = _fits(model.fits) if known and model.fits else ""
     kind = '"trouble"' if broken else f'"model-where" title="{where}"'
     detail = f"<span class={kind}>{where}</span>" if where else ""
     act = _IN_USE if used else _load(entry.provider, entry.name, entry.name, broken or not provider.available)
@@ -137,11 +134,12 @@ def _offer(
 
 def _facts(offer: ModelOffer, there: bool) -> str:
     size = "<b>On this machine</b>" if there else f"{wording.size(offer.download_bytes)} to download"
-    kind, fits = ("no", offer.fits) if offer.fits else ("yes", "Fits")
-    return (
-        f"<span>{size}</span><span>{wording.size(offer.memory_bytes)} of memory</span>"
-        f'<span class="fits {kind}"><i class="dot"></i>{escape(fits)}</span>'
-    )
+    return f"<span>{size}</span><span>{wording.size(offer.memory_bytes)} of memory</span>{_fits(offer.fits)}"
+
+
+def _fits(said: str) -> str:
+    kind = "yes" if not said or said.startswith(FITS) else "no"
+    return f'<span class="fits {kind}"><i class="dot"></i>{escape(said or FITS)}</span>'
 
 
 def _licence(offer: ModelOffer) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine.backends.base import ModelEntry
 from engine.backends.remote.reach import Reach
 from engine.events import DownloadView, ModelOffer, ProviderStatus
-from engine.memory import free_bytes, needed_bytes, too_big
+from engine.memory import needed_bytes, room
 from engine.offers import is_here
 from ui import download_cards, model_cards, server_rows
 from ui.follow import BUSY_MS, IDLE_MS, differing
@@ -82,9 +82,10 @@ class ModelsFollow:
         return {provider.id: partial(self._weighed, provider.id) for provider in providers}
 
     def _weighed(self, provider_id: str) -> list[Weighed]:
-        free = free_bytes()
+        status = self._engine.status()
+        there = room(status.model, status.memory_bytes)
         needs = {entry: needed_bytes(entry) for entry in self._engine.models(provider_id)}
-        return [Weighed(entry, needed, too_big(needed, free)) for entry, needed in needs.items()]
+        return [Weighed(entry, needed, there.fits(needed)) for entry, needed in needs.items()]
 
     def _look(
         self, calls: Mapping[str, Callable[[], Sequence[Any]]], arrived: Sequence[str]

@@ -1,7 +1,8 @@
 """10,000 videos and 1,000,000 frame answers: how long a page, a search and a timeline take.
 
 The answers are made up and written straight into the tables, by the schema's own statements and triggers;
-what is timed goes through the engine, as a page does. Wanted: under 200 ms at the 95th percentile.
+what is timed goes through the engine, as a page does. Wanted: under 200 ms at the 95th percentile. The time
+of a processor is given beside, since that says what a search costs when other programs run as well.
 """
 
 import argparse
@@ -39,6 +40,7 @@ QUERIES = (
     "frame",
     "zebra",
     "guide dog market",
+    "a dog in the kitchen at the lake in frame 5",  # no scene is both
 )
 SAMPLING = {"interval": [2, 1], "start_us": 0, "end_us": None, "max_frames": None, "step_us": 2_000_000}
 
@@ -46,15 +48,18 @@ SAMPLING = {"interval": [2, 1], "start_us": 0, "end_us": None, "max_frames": Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--keep", type=Path, help="make the library in this folder, or use the one in it")
+    given = parser.parse_args()
+    quick = given.quick
     videos, rounds = (200, 20) if quick else (VIDEOS, ROUNDS)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.keep or temporary
         store = Store.open(Path(folder) / "data")
-        began = time.perf_counter()
-        _fill(store, videos)
-        print(
-            f"{videos * FRAMES:,} answers of {videos:,} videos written in {time.perf_counter() - began:.0f} s"
-        )
+        if not store.jobs(limit=1):
+            began = time.perf_counter()
+            _fill(store, videos)
+            took = time.perf_counter() - began
+            print(f"{videos * FRAMES:,} answers of {videos:,} videos written in {took:.0f} s")
         engine = Engine(store, Path(folder) / "models")
         try:
             figures = _measured(engine, videos, rounds)
@@ -89,24 +94,35 @@ def _measured(engine: Engine, videos: int, rounds: int) -> dict:
         ("timeline", timeline, ids),
         ("threshold moved", moved, ids),
     ):
-        figures[name] = _figures(name, [_ms(call, one) for one in given])
-    figures["queries"] = {query: round(_ms(found, query), 1) for query in QUERIES}
-    for query, took in figures["queries"].items():
-        print(f"  {took:8.1f} ms  {len(found(query)):3} places  {query}")
+        figures[name] = _figures(name, [_took(call, one) for one in given])
+    figures["queries"] = {query: [round(ms, 1) for ms in _took(found, query)] for query in QUERIES}
+    for query, (took, spent) in figures["queries"].items():
+        print(f"  {took:8.1f} ms  {spent:8.1f} ms of a processor  {len(found(query)):3} places  {query}")
     return figures
 
 
-def _figures(name: str, took: list[float]) -> dict[str, float]:
+def _figures(name: str, measured: list[tuple[float, float]]) -> dict[str, float]:
+    took, spent = ([one[which] for one in measured] for which in (0, 1))
     median, late, worst = quantile(took, 0.5), quantile(took, 0.95), max(took)
+    processor = quantile(spent, 0.95)
     verdict = "ok" if late < WANTED_MS else "MISSED"
-    print(f"{name:16} median {median:7.1f} ms   95th {late:7.1f} ms   worst {worst:7.1f} ms   {verdict}")
-    return {"median_ms": round(median, 1), "p95_ms": round(late, 1), "worst_ms": round(worst, 1)}
+    print(
+        f"{name:16} median {median:7.1f} ms   95th {late:7.1f} ms   worst {worst:7.1f} ms   {verdict}   "
+        f"(of a processor: 95th {processor:.1f} ms)"
+    )
+    return {
+        "median_ms": round(median, 1),
+        "p95_ms": round(late, 1),
+        "worst_ms": round(worst, 1),
+        "p95_processor_ms": round(processor, 1),
+    }
 
 
-def _ms(call: Callable[..., object], *given: object) -> float:
-    began = time.perf_counter()
+def _took(call: Callable[..., object], *given: object) -> tuple[float, float]:
+    """Milliseconds that passed, and those of a processor that this process spent."""
+    began, spent = time.perf_counter(), time.process_time()
     call(*given)
-    return (time.perf_counter() - began) * 1000
+    return (time.perf_counter() - began) * 1000, (time.process_time() - spent) * 1000
 
 
 def _fill(store: Store, videos: int) -> None:

@@ -1,12 +1,17 @@
 """Start here: flags, then store, engine and page, then serve. No logic of its own, no work at import."""
 
+import signal
+
+if __name__ == "__main__":
+    # Until the page is served nothing is lost by ending at once, as by a kill; and a trace helps nobody.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import asyncio
 import gc
 import json
 import os
 import shutil
-import signal
 import socket
 import sys
 import threading
@@ -33,15 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _flags(arguments)
     if given.host not in LOOPBACK:
         return _refused(f"Haven answers on this machine only for now: --host {given.host} is not possible.")
+    from engine.errors import InvalidInput
+    from engine.paths import place_of
+
+    try:
+        data, models = place_of(given.data_dir).absolute(), place_of(given.models_dir).absolute()
+    except InvalidInput as error:
+        return _refused(str(error))
     listener, port = _listener(given.host, given.port)
     if listener is None:
         return _opened_there(_address(given.host, port), not given.no_browser)
-    data = Path(given.data_dir).expanduser().absolute()
     _set_environment(data / UPLOADS)
     from storage.errors import StorageError
 
     try:
-        _run(given, data, listener)
+        _run(data, models, listener, _address(given.host, port), not given.no_browser)
     except StorageError as error:
         return _refused(str(error))
     finally:
@@ -104,18 +115,14 @@ def _make_empty(uploads: Path) -> None:
             left.unlink()
 
 
-def _run(given: argparse.Namespace, data: Path, listener: socket.socket) -> None:
+def _run(data: Path, models: Path, listener: socket.socket, address: str, open_browser: bool) -> None:
     store = _open(data)
     from engine.engine import Engine
 
-    engine = Engine(store, Path(given.models_dir).expanduser().absolute())
-    # The server hands a signal on to these once it has stopped; the engine is closed after it.
-    for stopping in STOPPING:
-        signal.signal(stopping, lambda *_: None)
+    engine = Engine(store, models)
     try:
         engine.start()
-        address = _address(given.host, listener.getsockname()[1])
-        asyncio.run(_serve(engine, data, listener, lambda: _ready(address, not given.no_browser)))
+        asyncio.run(_serve(engine, data, listener, lambda: _ready(address, open_browser)))
     finally:
         # Should closing hang, the next signal ends the process at once; what was shown is kept all the same.
         for stopping in STOPPING:
@@ -132,7 +139,15 @@ async def _serve(
         from ui.server import application, server
     app = application(engine, data)
     gc.freeze()  # what is here stays; a full search for garbage would stop every thread to go through it
-    await server(app, when_ready).serve(sockets=[listener])
+    serving = server(app, when_ready)
+
+    def stop(*_: object) -> None:
+        serving.should_exit = True
+
+    # From here on a signal closes the engine too: the server takes it, and hands it on once it has stopped.
+    for stopping in STOPPING:
+        signal.signal(stopping, stop)
+    await serving.serve(sockets=[listener])
 
 
 def _ready(address: str, open_browser: bool) -> None:

@@ -138,6 +138,15 @@ def test_a_folder_in_use_keeps_its_uploads(tmp_path):
         owner.close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="home folders of POSIX")
+@pytest.mark.parametrize("flag", ["--data-dir", "--models-dir"])
+def test_the_home_folder_of_nobody_is_told_in_one_line(tmp_path, flag):
+    given = {"--data-dir": str(tmp_path), flag: "~nobody-of-that-name/haven"}
+    refused = said("--port", "0", *(word for pair in given.items() for word in pair))
+    assert refused.returncode == 2
+    assert refused.stderr == "There is no home folder ~nobody-of-that-name. Write the whole path instead.\n"
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "haven.example"])
 def test_only_this_machine_is_answered_for_now(host, tmp_path):
     refused = said("--host", host, "--data-dir", str(tmp_path))
@@ -162,6 +171,41 @@ def test_a_signal_stops_it_cleanly_beside_a_port_that_is_taken(tmp_path, number)
     assert told.startswith(f"Port {taken} is taken by another program")
     assert int(address.rsplit(":", 1)[1]) > taken
     assert (tmp_path / "haven.db").is_file()
+
+
+# Stays in the import of the module that the first argument names, so that a signal meets the start there.
+STAYS = """
+import runpy, sys, threading
+
+class Stay:
+    def find_spec(self, name, path=None, target=None):
+        if name == place:
+            print("importing", flush=True)
+            threading.Event().wait()
+
+place = sys.argv.pop(1)
+sys.meta_path.insert(0, Stay())
+sys.argv[0] = "haven_app.py"
+runpy.run_path("haven_app.py", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("place", ["argparse", "engine.errors", "storage.store", "engine.engine", "gradio"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_start_at_once_wherever_it_is(tmp_path, place, number):
+    flags = ["--no-browser", "--port", "0", "--data-dir", str(tmp_path)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", STAYS, place, *flags], cwd=ROOT, **pipes) as process:
+        try:
+            assert process.stdout.readline() == "importing\n"
+            process.send_signal(number)
+            process.send_signal(number)  # people press it twice
+            assert process.wait(PATIENCE) == -number
+            assert (process.stdout.read(), process.stderr.read()) == ("", "")
+        finally:
+            process.kill()
+    Store.open(tmp_path).close()  # nobody holds it any more, and it can be read
 
 
 def test_a_haven_that_had_to_take_another_port_is_found_there(tmp_path, monkeypatch, capsys):

@@ -182,6 +182,18 @@ def test_answers_that_come_later_or_in_between_are_seen(tmp_path, engine, video)
     assert times(view)[1] == ("mostly red", 2.95, 3, "")
 
 
+def test_spans_are_made_once_until_something_moves(engine, video):
+    job_id, other = analysed(engine, video), analysed(engine, video)
+    made = engine.findings.found(job_id)
+    assert engine.findings.found(job_id) is made
+    engine.findings.set_settings(other, {"threshold": 0.9})
+    assert engine.findings.found(job_id) is made
+    engine.findings.correct(other, "mostly red", [0, 1], None)
+    assert [span.tag for span in engine.findings.found(job_id).spans] == ["mostly blue"]
+    engine.findings.set_settings(job_id, {"min_duration": 1.5})
+    assert engine.findings.found(job_id).spans == []
+
+
 @pytest.mark.parametrize("verb", ["spans", "set_settings", "correct", "undo"])
 def test_an_unknown_job_is_named(engine, verb):
     more = {"set_settings": ({},), "correct": ("dog", None, [0, 1])}.get(verb, ())

@@ -131,10 +131,12 @@ def _by_tag(run: Found) -> dict[str, comparing.Found]:
 
 def _looked(run: Found) -> Iterator[tuple[str, list[Looked]]]:
     """Where each tag was looked for; the same stretches for all that are known wherever a frame is."""
-    answered = [sample.tags for sample in run.samples if sample.state in HIT_STATES]
+    answered = (sample.tags for sample in run.samples if sample.state in HIT_STATES)
+    asked = len(run.job.tags)
+    partly = [tags for tags in answered if len(tags) < asked or None in tags.values()]
     everywhere = tag_looked(run.job, None, run.samples)
     for tag in run.job.tags:
-        known = all(tags.get(tag) is not None for tags in answered)
+        known = all(tags.get(tag) is not None for tags in partly)
         yield tag, everywhere if known else tag_looked(run.job, tag, run.samples)
 
 

@@ -46,6 +46,7 @@ class Findings:
         self._reading = threading.Lock()
         self._closing = CancelToken()
         self._at_hand: OrderedDict[str, list[Sample]] = OrderedDict()
+        self._found: dict[str, tuple[tuple, Found]] = {}  # what was made last, and of what
         # Another number means that spans may differ; the time, since an open page outlives a restart.
         self.revision = int(time.time())
 
@@ -62,8 +63,14 @@ class Findings:
         job = self._job(job_id)
         samples, corrections = self._samples(job), self._corrections(job)
         settings = self.settings(job_id)
-        spans = job_spans(job, samples, settings, corrections)
-        return Found(job, samples, spans, spans_view(job, samples, settings, spans, len(corrections)))
+        made_of = job, len(samples), settings, corrections
+        before, found = self._found.get(job_id, (None, None))
+        if found is None or before != made_of:
+            spans = job_spans(job, samples, settings, corrections)
+            view = spans_view(job, samples, settings, spans, len(corrections))
+            found = Found(job, samples, spans, view)
+            self._keep(job_id, (made_of, found))
+        return found
 
     def of(self, job: JobRecord, samples: Sequence[Sample]) -> list[Span]:
         """The spans of a job whose answers were read already."""
@@ -170,6 +177,11 @@ class Findings:
                 samples.clear()
                 self._read_on(job.id, samples)
             return list(samples)
+
+    def _keep(self, job_id: str, made: tuple[tuple, Found]) -> None:
+        with self._reading:
+            self._found[job_id] = made
+            self._found = {known: self._found[known] for known in self._at_hand if known in self._found}
 
     def _read_on(self, job_id: str, samples: list[Sample]) -> None:
         while samples and samples[-1].state not in HIT_STATES:  # when a job goes on, these are asked again

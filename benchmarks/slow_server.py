@@ -1,20 +1,23 @@
 """A server for `server_parallel`: takes a number of requests at once and answers each after a while.
 
-`python -m benchmarks.slow_server AT_ONCE SECONDS` prints its address and runs until it is ended. It speaks
-just enough of OpenAI's protocol, with one core's worth of nothing: what is measured is who asks.
+`python -m benchmarks.slow_server AT_ONCE LEAST MOST` prints its address and runs until it is ended; an answer
+takes from LEAST to MOST seconds, any time between them as often. It speaks just enough of OpenAI's protocol,
+with one core's worth of nothing: what is measured is who asks.
 """
 
 import asyncio
+import itertools
 import json
 import sys
 
 MODEL = "slow"
+GOLDEN = 0.618034  # its multiples are spread evenly between whole numbers, however few there are
 LISTING = {"data": [{"id": MODEL, "architecture": {"input_modalities": ["text", "image"]}}]}
 
 
-async def main(at_once: int, seconds: float) -> None:
+async def main(at_once: int, least: float, most: float) -> None:
     """Serve on a free port of loopback."""
-    places = asyncio.Semaphore(at_once)
+    places, requests = asyncio.Semaphore(at_once), itertools.count()
 
     async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await _head(reader):
@@ -24,7 +27,7 @@ async def main(at_once: int, seconds: float) -> None:
                 writer.write(_whole("application/json", json.dumps(LISTING)))
             else:
                 async with places:
-                    await asyncio.sleep(seconds)
+                    await asyncio.sleep(least + (most - least) * (next(requests) * GOLDEN % 1))
                 writer.write(_whole("text/event-stream", ANSWER))
             await writer.drain()
         writer.close()
@@ -59,4 +62,4 @@ def _event(delta: dict[str, str], reason: str | None = None) -> str:
 ANSWER = _event({"role": "assistant", "content": "A red boat."}) + _event({}, "stop") + "data: [DONE]\n\n"
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])))

@@ -82,20 +82,40 @@ def test_the_order_is_that_of_the_frames_whatever_the_order_of_the_answers():
     assert events[-1] == AnalysisEnded(5, 0)
 
 
-def test_no_more_samples_are_read_ahead_than_are_asked_about():
-    read, backend = [], FakeBackend(parallel=3)
+@pytest.mark.parametrize(("most_bytes", "held"), [(1 << 40, 6), (1, 3)])
+def test_no_more_samples_are_read_ahead_than_twice_as_many_as_are_asked_about(monkeypatch, most_bytes, held):
+    monkeypatch.setattr("engine.video.side_by_side._MOST_BYTES_WAITING", most_bytes)
+    read, over = [], threading.Event()
+    backend = FakeBackend(parallel=3, on_look=lambda each: each.index == 1 and over.wait(LONG))
 
     def samples():
         for each in frames(50):
             read.append(each.index)
+            if len(read) == 1 + held:  # nothing more is read before the first of these is answered
+                over.set()
             yield each
 
     events = answers(backend, samples())
     for taken in range(1, 10):
         next(events)
-        assert len(read) <= taken + 3
+        assert len(read) <= taken + held
+    assert over.is_set()
     events.close()
-    assert len(read) <= 12
+    assert len(read) <= 9 + held
+
+
+def test_others_are_asked_about_while_the_first_in_line_takes_its_time():
+    late, met = threading.Event(), threading.Barrier(3)
+
+    def look(each):
+        if each.index == 1:
+            assert late.wait(LONG)
+        elif each.index in (5, 6, 7):  # behind the first three that are asked about beside it
+            met.wait(LONG)
+            late.set()
+
+    backend = FakeBackend(parallel=4, on_look=look)
+    assert seen(answers(backend, frames(12))) == answered(12)
 
 
 def test_a_frame_that_fails_is_tried_three_times_and_the_others_are_answered():
@@ -173,7 +193,7 @@ def test_leaving_the_run_ends_every_question():
     next(events), next(events)
     events.close()
     assert leases.held == 0
-    assert len(backend.asked) <= 7
+    assert len(backend.asked) <= 11
 
 
 def test_a_picture_that_hardly_differs_needs_no_answer_of_its_own():

@@ -7,7 +7,7 @@ video library, so it is imported when a file is first opened.
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -44,6 +44,7 @@ _PARAMETERS = (
 _UNTIMED = ("avi", "h264", "hevc", "vvc", "m4v", "mpegvideo", "vc1")
 _BROKEN_OFF_US = 1_000_000  # containers round their lengths; this much is not rounding
 _PACKETS_TO_FIRST_PICTURE = 300
+_EARLY = 3600  # seconds, longer than any part of a file that lies before its beginning
 REMEDY = "Try it in a video player; if it plays there, convert it to MP4 with H.264 and pick that file."
 
 
@@ -101,10 +102,12 @@ class Video:
         # Only this family lists every picture with its place and size before any is read.
         self.sized_index = container.format.name.startswith("mov") and len(stream.index_entries) > 0
         self.start = stream.start_time or 0  # the time stamp that a player takes for zero
-        self._counts_from_zero = container.format.name.startswith("matroska")  # its lengths hold the start
-        if self._counts_from_zero:
-            with suppress(av.FFmpegError):  # its index is read at the first seek only; half a file has none
-                container.seek(self.start, stream=stream)
+        self._counts_from_zero = _is_matroska(container)  # its lengths hold the start
+
+    @property
+    def before_all(self) -> int:
+        """The time stamp of a first picture that has none: Matroska's are those that lie before zero."""
+        return self.start - round(_EARLY / self.time_base) if self._counts_from_zero else 0
 
     @property
     def duration_us(self) -> int:
@@ -179,12 +182,34 @@ def open_video(path: Path) -> Iterator[Video]:
         MediaError: what is there cannot be read as a video; the message says what to do.
     """
     _check_file(path)
+    with _opened(path) as container:
+        stream = _choose_stream(path, container)
+        if not _is_matroska(container) or _index_is_read(container, stream):
+            yield Video(path, container, stream)
+            return
+    with _opened(path) as container:  # after a seek that failed it may find no picture any more
+        yield Video(path, container, _choose_stream(path, container))
+
+
+def _opened(path: Path) -> InputContainer:
+    """Raises: MediaError."""
     try:
-        container = av.open(str(path.absolute()), options=dict(_OPTIONS), metadata_errors="replace")
+        return av.open(str(path.absolute()), options=dict(_OPTIONS), metadata_errors="replace")
     except av.FFmpegError as error:
         raise MediaError(f"{path.name} cannot be read as a video ({error.strerror}). {REMEDY}") from error
-    with container:
-        yield Video(path, container, _choose_stream(path, container))
+
+
+def _is_matroska(container: InputContainer) -> bool:
+    return container.format.name.startswith("matroska")
+
+
+def _index_is_read(container: InputContainer, stream: VideoStream) -> bool:
+    """Have a Matroska file's index read, which is done at the first seek only; half a file has none."""
+    try:
+        container.seek(stream.start_time or 0, stream=stream)
+    except av.FFmpegError:
+        return False
+    return True
 
 
 def _check_file(path: Path) -> None:

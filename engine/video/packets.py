@@ -124,7 +124,7 @@ class PacketReader:
 
     def _after_latest(self) -> int:
         if self._position is None:
-            return 0
+            return self._video.before_all
         return self._position + max(1, round(1 / (self._video.rate or 25) / self._video.time_base))
 
 

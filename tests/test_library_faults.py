@@ -1,6 +1,7 @@
 """Files of a watched folder that cannot be read, round by round: nothing here runs beside the test."""
 
 import errno
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -173,3 +174,27 @@ def test_a_defect_that_one_file_meets_holds_up_no_other(rounds, clip, films):
     rounds.look()
     assert rounds.states() == {"a.mp4": "bad", "b.mp4": "queued"}
     assert "65535" in rounds.files()["a.mp4"].reason
+
+
+@pytest.mark.timeout(240)
+def test_ten_thousand_files_are_taken_in_and_looked_through_again(rounds, clip, films):
+    """Real ones, of which none is read yet."""
+    count = 10_000
+    for number in range(count):
+        os.close(os.open(films / f"{number}.mp4", os.O_CREAT))
+    watcher = rounds.engine.library._watcher
+    watcher.analysis = replace(watcher.analysis, ready=lambda: False)  # they are found, and not read yet
+    view = rounds.engine.library.watch(films, **ASKED)
+    assert rounds.look() == []
+    assert rounds.engine.library.folder(view.folder_id).files["new"] == count
+    assert len(rounds.engine.library.files(offset=9_990).files) == 10
+    (films / "1234.mp4").unlink()
+    (films / "new one.mp4").touch()
+    rounds.look()
+    assert rounds.engine.library.folder(view.folder_id).files | {"queued": 0} == {
+        "new": count,
+        "queued": 0,
+        "done": 0,
+        "bad": 0,
+        "gone": 1,
+    }

@@ -15,7 +15,16 @@ TOP = b"""
 <script src="haven/assets/look.js"></script>
 <link rel="stylesheet" href="haven/assets/haven.css">
 <link rel="stylesheet" href="haven/assets/parts.css">
+<link rel="stylesheet" href="haven/assets/bar.css">
+<link rel="stylesheet" href="haven/assets/stage.css">
+<link rel="stylesheet" href="haven/assets/timeline.css">
+<link rel="stylesheet" href="haven/assets/run.css">
+<link rel="stylesheet" href="haven/assets/cards.css">
+<link rel="stylesheet" href="haven/assets/jobs.css">
 <link rel="stylesheet" href="haven/assets/chat.css">
+<link rel="stylesheet" href="haven/assets/chat_list.css">
+<link rel="stylesheet" href="haven/assets/chat_messages.css">
+<link rel="stylesheet" href="haven/assets/chat_composer.css">
 <link rel="stylesheet" href="haven/assets/models.css">
 <link rel="stylesheet" href="haven/assets/library.css">
 <link rel="stylesheet" href="haven/assets/prompts.css">

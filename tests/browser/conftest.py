@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from gradio_client import Client
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.fixtures.videos import colour_video, constant, numbered_video
 from tests.install_browser import LOUD, find_browser
@@ -98,11 +98,19 @@ def reload(reloaded):
     return again
 
 
-@pytest.fixture
-def open_page(browser, haven, scripts, reloaded):
-    """Opens windows of one visitor; at the end none has asked outside or complained on its console."""
+# A module at a time as well, so that what the page is made of is fetched once and not for each test.
+@pytest.fixture(scope="module")
+def visitor(browser) -> Iterator[BrowserContext]:
+    """Who looks at that Haven, and forgets between two tests."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     context.set_default_timeout(PATIENCE_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def open_page(visitor, haven, scripts, reloaded):
+    """Opens windows of one visitor; at the end none has asked outside or complained on its console."""
     expect.set_options(PATIENCE_MS)
     strange: list[str] = []
 
@@ -118,7 +126,7 @@ def open_page(browser, haven, scripts, reloaded):
         page.on("pageerror", lambda error: complain(page, str(error)))
 
     def opened(width: int = 1280, height: int = 720) -> Page:
-        page = context.new_page()
+        page = visitor.new_page()
         watch(page)
         page.set_viewport_size({"width": width, "height": height})
         page.goto(haven.address)
@@ -127,7 +135,10 @@ def open_page(browser, haven, scripts, reloaded):
         return page
 
     yield opened
-    context.close()
+    for page in visitor.pages:
+        page.evaluate("localStorage.clear()")
+        page.close()
+    visitor.clear_cookies()
     for job in scripts.predict("running", api_name="/jobs") + scripts.predict("queued", api_name="/jobs"):
         scripts.predict(job["job_id"], api_name="/cancel_job")
     assert strange == []

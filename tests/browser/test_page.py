@@ -160,13 +160,14 @@ def test_a_page_that_was_kept_waiting_shows_no_hole_between_its_frames(page, scr
     page.wait_for_function("() => document.querySelectorAll('.cards > li').length > 3")
     held = []
     page.route("**/follow?*", lambda route: held.append(route))
+    while not held:
+        page.wait_for_timeout(50)
     job = followed_job(page)
     before = scripts.predict(job, api_name="/job")["frames_done"]
     while scripts.predict(job, api_name="/job")["frames_done"] < before + 150:
         page.wait_for_timeout(50)
     scripts.predict(job, api_name="/cancel_job")
     page.unroute("**/follow?*")  # what was held goes on
-    assert held
     expect(page.locator(".run")).to_have_class(re.compile("cancelled"))
     older = page.get_by_role("button", name="Show older frames")
     while older.is_visible():
@@ -246,11 +247,12 @@ def test_the_primary_button_is_above_the_fold(page):
     assert box["y"] + box["height"] < 720
 
 
-def test_light_and_dark_are_kept_from_the_first_picture_on(page):
+def test_light_and_dark_are_kept_from_the_first_picture_on(page, reloaded):
     before = page.evaluate("() => document.documentElement.dataset.look")
     page.get_by_role("button", name="Light or dark").click()
     after = page.evaluate("() => document.documentElement.dataset.look")
     assert {before, after} == {"light", "dark"}
+    reloaded.add(page)
     page.reload(wait_until="commit")
     page.wait_for_function("() => document.body")
     assert page.evaluate("() => document.documentElement.dataset.look") == after

@@ -13,13 +13,15 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 READY_BENCH := $(VENV)/.ready-bench
+# One more than there are processors, four at most: a third of its time a test waits for a page or a process.
+WORKERS = $$($(PY) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench clean
 
 help:
 	@echo "make run      install what is missing, start Haven, open the browser (ARGS=\"--port 8000\" passes flags)"
-	@echo "make test     install what is missing, run the whole test suite (ARGS=\"-k cancel\" passes flags)"
+	@echo "make test     install what is missing, run the whole test suite (ARGS=\"-k cancel\" passes flags, \"-n 0\": one after the other)"
 	@echo "make check    format, lint, type-check, check the import direction"
 	@echo "make bench    measure Haven beside its peers (about an hour; ARGS=\"startup --quick\" runs a part)"
 	@echo "make clean    remove .venv and what the tools left behind; data, models and results stay"
@@ -31,9 +33,11 @@ run: $(READY)
 	@$(PY) haven_app.py $(ARGS)
 
 # Without a browser the tests that need one are left out, loudly; with HAVEN_REQUIRE_BROWSER set that is an error.
+# The files of tests are shared out among workers, the long ones first (tests/conftest.py). What Python compiles is
+# kept, for the tests start some sixty processes.
 test: $(READY_DEV)
 	@$(PY) tests/install_browser.py || [ -z "$$HAVEN_REQUIRE_BROWSER" ]
-	@$(PY) -m pytest $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY_DEV)
 	@$(PY) -m ruff format .

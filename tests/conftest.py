@@ -1,8 +1,32 @@
-"""What several tests share."""
+"""What several tests share, and which of them are begun first."""
 
 from pathlib import Path
 
 import pytest
+
+# Those that take longest. The folder stands for the files in it that are not named.
+LONG = (
+    "browser/test_page.py",
+    "browser/test_chat.py",
+    "browser/test_models.py",
+    "browser",
+    "test_switch_script.py",
+    "test_crash.py",
+    "test_haven_app.py",
+    "test_readme.py",
+    "test_stopping.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where workers share the files, the long ones come first, so that nobody waits for one at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _turn(item.path))
+
+
+def _turn(file: Path) -> int:
+    name = file.relative_to(Path(__file__).parent).as_posix()
+    return next((turn for turn, long in enumerate(LONG) if name.startswith(long)), len(LONG))
 
 
 @pytest.fixture(scope="session")

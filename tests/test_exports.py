@@ -7,10 +7,8 @@ import json
 import re
 from dataclasses import asdict, replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
-import av
 import opentimelineio
 import pytest
 
@@ -18,6 +16,15 @@ from engine.errors import InvalidInput, MediaError
 from engine.events import FrameView, JobResult, JobView, SpanView
 from engine.video.exports import FORMATS, Material, export
 from engine.video.exports.timecode import Counting, counting
+from tests.reading_back import (
+    cues,
+    ffmpeg_chapters,
+    read_edl,
+    read_json,
+    read_table,
+    read_timeline,
+    youtube_chapters,
+)
 
 NTSC = Fraction(30_000, 1001)
 FILM = Fraction(24_000, 1001)
@@ -132,12 +139,6 @@ def test_everything_is_everything(nasty):
 # Tables
 
 
-def read_table(text):
-    assert text.startswith("\ufeff")
-    assert text.endswith("\r\n")
-    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
-
-
 def test_a_table_has_a_row_for_each_span_with_its_exact_times(nasty):
     rows = read_table(text_of("csv", nasty))
     found = [
@@ -180,37 +181,25 @@ def test_a_table_of_frames_has_a_column_for_each_tag():
 # Subtitles
 
 
-def cues(path):
-    """Start and end in milliseconds and text of each cue, as FFmpeg reads the file."""
-    with av.open(str(path)) as container:
-        (stream,) = container.streams.subtitles
-        for packet in container.demux(stream):
-            if packet.size:
-                start = packet.pts * packet.time_base * 1000
-                yield (
-                    int(start),
-                    int(start + packet.duration * packet.time_base * 1000),
-                    bytes(packet).decode(),
-                )
-
-
 @pytest.mark.parametrize("format", ["vtt", "srt"])
 def test_each_span_is_a_cue(tmp_path, nasty, format):
-    read = list(cues(in_file(tmp_path, format, nasty)))
+    read = list(cues(in_file(tmp_path, format, nasty), format))
     expected = [(round(s.start * 1000), round(s.end * 1000)) for s in nasty.result.spans]
     assert [(start, end) for start, end, _ in read] == expected
 
 
 def test_a_webvtt_cue_says_the_tag_whatever_is_in_it(tmp_path, nasty):
-    texts = [html.unescape(text) for _, _, text in cues(in_file(tmp_path, "vtt", nasty))]
+    texts = [html.unescape(text) for _, _, text in cues(in_file(tmp_path, "vtt", nasty), "vtt")]
     assert texts[:9] == list(NASTY[:9])
     assert texts[9] == "two\nlines\nand tab"
 
 
 def test_subtitles_hold_no_commands(tmp_path, nasty):
-    for _, _, text in cues(in_file(tmp_path, "vtt", nasty)):
+    for _, _, text in cues(in_file(tmp_path, "vtt", nasty), "vtt"):
         assert not re.search(r"-->|<", text)
-    for _, _, text in cues(in_file(tmp_path, "srt", nasty)):  # it has no escapes, and players know `{\\an8}`
+    for _, _, text in cues(
+        in_file(tmp_path, "srt", nasty), "srt"
+    ):  # it has no escapes, and players know `{\\an8}`
         assert not re.search(r"-->|<|\{", text)
 
 
@@ -222,7 +211,7 @@ def test_a_caption_stands_until_the_next_frame(tmp_path):
         frame(3, 6.5),
     ]
     made = material(frames=[*frames, frame(4, 9.0, "The end")], duration=10.0)
-    read = list(cues(in_file(tmp_path, "vtt", made)))
+    read = list(cues(in_file(tmp_path, "vtt", made), "vtt"))
     assert [(start, end) for start, end, _ in read] == [(0, 2000), (4000, 6500), (9000, 10_000)]
     assert html.unescape(read[1][2]) == "A boat\n-->\nand a sun"
 
@@ -232,7 +221,7 @@ def test_a_cue_is_never_empty_and_never_before_its_time(tmp_path):
         [SpanView("dog", 1.0004, 1.000401, 0.9, 1), SpanView("cat", 359_999.9996, 360_000.0, 1, 1)]
     )
     for format in ("vtt", "srt"):
-        read = list(cues(in_file(tmp_path, format, made)))
+        read = list(cues(in_file(tmp_path, format, made), format))
         assert [(start, end) for start, end, _ in read] == [(1000, 1001), (360_000_000, 360_000_001)]
 
 
@@ -241,43 +230,21 @@ def test_a_cue_is_never_empty_and_never_before_its_time(tmp_path):
 
 def test_ffmpeg_reads_the_chapters_and_their_names(tmp_path):
     spans = [SpanView(tag, 10.0 * n, 10.0 * n + 10, 0.9, 1) for n, tag in enumerate(NASTY)]
-    with av.open(str(in_file(tmp_path, "ffmetadata", material(spans))), format="ffmetadata") as container:
-        assert container.metadata["title"] == "lake; #1=.mp4"
-        chapters = container.chapters()
-    assert [chapter["metadata"]["title"] for chapter in chapters] == [one_line(tag) for tag in NASTY]
-    times = [(c["start"] * c["time_base"], c["end"] * c["time_base"]) for c in chapters]
-    assert times == [(10 * n, 10 * n + 10) for n in range(len(NASTY))]
+    title, chapters = ffmpeg_chapters(in_file(tmp_path, "ffmetadata", material(spans)))
+    assert title == "lake; #1=.mp4"
+    assert chapters == [(10 * n, 10 * n + 10, one_line(tag)) for n, tag in enumerate(NASTY)]
 
 
 def test_chapters_begin_where_the_tags_change_and_never_overlap(tmp_path):
     spans = [SpanView("dog", 1.5, 20.25, 0.9, 1), SpanView("cat", 10.0, 30.000001, 0.9, 1)]
     spans.append(SpanView("dog", 40.0, 50.0, 0.9, 1))
-    place = in_file(tmp_path, "ffmetadata", material(spans))
-    with av.open(str(place), format="ffmetadata") as container:
-        read = [(c["start"], c["end"], c["metadata"]["title"]) for c in container.chapters()]
-    assert read == [
+    _, read = ffmpeg_chapters(in_file(tmp_path, "ffmetadata", material(spans)))
+    assert [(start * 1_000_000, end * 1_000_000, title) for start, end, title in read] == [
         (1_500_000, 10_000_000, "dog"),
         (10_000_000, 20_250_000, "dog, cat"),
         (20_250_000, 30_000_001, "cat"),
         (40_000_000, 50_000_000, "dog"),
     ]
-
-
-def youtube_chapters(text):
-    """As YouTube's rules say: the first at zero, at least three, each of ten seconds."""
-    read = []
-    for line in text.splitlines():
-        moment, title = re.fullmatch(r"((?:\d+:)?\d?\d:\d\d) (\S.{0,99})", line).groups()
-        seconds = 0
-        for part in moment.split(":"):
-            seconds = seconds * 60 + int(part)
-        read.append((seconds, title))
-    assert read[0][0] == 0
-    assert len(read) >= 3
-    assert all(later[0] - before[0] >= 10 for before, later in pairwise(read))
-    assert "<" not in text
-    assert len(text) <= 5000
-    return read
 
 
 def test_youtube_gets_chapters_by_its_rules():
@@ -376,36 +343,6 @@ def test_drop_frame_timecode_follows_the_clock():
 
 # Cutting
 
-EVENT = re.compile(r"(\d{3})  (\S{1,8}) +(V) +(C) +" + r" ".join([r"(\d\d:\d\d:\d\d[:;]\d\d)"] * 4))
-
-
-def frame_of(timecode, base):
-    hours, minutes, seconds, number = map(int, re.split("[:;]", timecode))
-    total = ((hours * 60 + minutes) * 60 + seconds) * base + number
-    if ";" in timecode:
-        assert number >= base // 15 or seconds or minutes % 10 == 0, "a number that is left out"
-        whole = hours * 60 + minutes
-        total -= base // 15 * (whole - whole // 10)
-    return total
-
-
-def read_edl(text, base):
-    """Title, mode and events of a CMX 3600 list: number, four times in frames, clip and comment."""
-    lines = text.split("\r\n")
-    assert lines[0].startswith("TITLE: ")
-    assert lines[1] in ("FCM: DROP FRAME", "FCM: NON-DROP FRAME")
-    events = []
-    for line in filter(None, lines[2:]):
-        assert "\n" not in line
-        if line.startswith("* "):
-            name, _, value = line[2:].partition(": ")
-            events[-1][name] = value
-        else:
-            number, *_, first, last, into, until = EVENT.fullmatch(line).groups()
-            times = [frame_of(timecode, base) for timecode in (first, last, into, until)]
-            events.append({"number": int(number), "times": times, "drop": ";" in first})
-    return lines[0].removeprefix("TITLE: "), lines[1].removeprefix("FCM: "), events
-
 
 def test_an_edit_decision_list_has_an_event_for_each_span(nasty):
     title, mode, events = read_edl(text_of("edl", nasty), 30)
@@ -455,8 +392,7 @@ def test_a_format_that_counts_frames_needs_their_rate(format):
 
 
 def test_a_timeline_is_read_by_its_own_library(tmp_path, nasty):
-    timeline = opentimelineio.adapters.read_from_file(str(in_file(tmp_path, "otio", nasty)))
-    (clip,) = timeline.find_clips()
+    clip = read_timeline(in_file(tmp_path, "otio", nasty))
     assert clip.media_reference.target_url == "file:///films/lake.mp4"
     assert clip.source_range.duration == opentimelineio.opentime.RationalTime(107_892, float(NTSC))
     assert [marker.name for marker in clip.markers] == list(NASTY)
@@ -475,7 +411,7 @@ def test_a_timeline_of_an_upload_names_the_video_as_the_person_does():
 
 
 def test_a_losslesscut_project_has_a_segment_for_each_span(nasty):
-    project = json.loads(text_of("llc", nasty), parse_constant=pytest.fail)
+    project = read_json(text_of("llc", nasty))
     assert set(project) == {"version", "mediaFileName", "cutSegments"}
     assert (project["version"], project["mediaFileName"]) == (1, "lake.mp4")
     segments = [(cut["name"], cut["start"], cut["end"]) for cut in project["cutSegments"]]

@@ -129,12 +129,11 @@ def test_the_tone_of_a_video_is_heard_in_its_copy_beside_the_same_pictures(tmp_p
     assert times[-1] == pytest.approx(2.9, abs=0.15)
 
 
-@pytest.mark.parametrize("start", [0, 5])
-@pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.ts"])
+@pytest.mark.parametrize(
+    ("name", "start"), [("a.mkv", 0), ("a.mkv", 5), ("a.ts", 0), ("a.ts", 5), ("a.avi", 0)]
+)
 def test_a_sound_is_heard_when_the_video_sounds(tmp_path, name, start):
     """Silence, then a tone: also where the clock of the file does not begin at zero."""
-    if name.endswith("avi") and start:
-        return  # its clock does
     sound = "libmp3lame" if name.endswith("avi") else "mp2"
     times = constant(30, 10, start=start)
     ts = {"codec": "libx264", "clock": Fraction(1, 90_000)}

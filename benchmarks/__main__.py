@@ -13,6 +13,7 @@ NAMES = (
     "startup",
     "sampling",
     "truth",
+    "truth_peer",
     "throughput",
     "cancel",
     "kill",

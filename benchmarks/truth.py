@@ -41,7 +41,7 @@ def _measured(made: Truth, folder: Path, refine: bool) -> dict[str, float]:
             job = running.run(made.clip.path, tags=list(made.spans), interval=INTERVAL, options=options)
             seconds = time.perf_counter() - began
             return {
-                **_compared(made, running.spans(job.id)),
+                **compared(made, running.spans(job.id)),
                 "asked": len(running.backend.asked),
                 "seconds": seconds,
             }
@@ -49,7 +49,7 @@ def _measured(made: Truth, folder: Path, refine: bool) -> dict[str, float]:
             running.close()
 
 
-def _compared(made: Truth, found: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
+def compared(made: Truth, found: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
     """Of each true span the found one that overlaps it most; what overlaps none is made up."""
     right, spare, starts, ends = 0, 0, [0.0], [0.0]
     for tag in made.spans:

@@ -220,10 +220,12 @@ class JobRunner:
     def _hash(self, job: JobRecord) -> None:
         try:
             sha256 = videos.sha256_of_job(job, self._store, self._closing)
+            if sha256:
+                self._store.update_job(job.id, video_sha256=sha256)
         except Cancelled:
             return
-        if sha256:
-            self._store.update_job(job.id, video_sha256=sha256)
+        except StorageError as error:  # it is made again when somebody needs it
+            log.info("no hash of %s is kept with its job: %s", job.video_path, error)
 
 
 def _new_job(

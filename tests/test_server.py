@@ -4,6 +4,7 @@ import asyncio
 import errno
 import http.client
 import json
+import re
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from serving import served
 from engine.video.request import AnalysisRequest
 from ui.first_paint import FirstPaint
 from ui.guards import RoomForUploads
+from ui.widgets import ASSETS
 
 SECRET = "the-secret-of-this-machine"
 FORGED = "gradio.FileData"
@@ -64,6 +66,11 @@ def test_the_page_and_its_identity_answer(http_client):
     assert "haven/assets/look.js" in page.text
     assert "gradio_config" in page.text
     assert http_client.get("/haven").json()["app"] == "haven"
+
+
+def test_the_page_names_every_style_and_script_that_there_is(http_client):
+    named = re.findall(r"haven/assets/(\w+\.(?:css|js))", http_client.get("/").text)
+    assert sorted(named) == sorted(file.name for file in ASSETS.iterdir() if file.suffix in (".css", ".js"))
 
 
 @pytest.mark.parametrize("head", [b"<head>", b'<head lang="en">', b"<HEAD\n>"])

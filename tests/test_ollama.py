@@ -319,6 +319,15 @@ def test_a_look_is_left_at_once(server):
         assert server.left.wait(20)
 
 
+def test_a_connection_is_used_again(server):
+    with loaded() as backend:
+        chat(backend)
+        made = server.connections
+        for _ in range(3):
+            chat(backend)
+        assert server.connections == made
+
+
 # pulling
 
 

@@ -127,6 +127,14 @@ BAD_FOLDERS = {
     "an index to elsewhere": (index_naming("../other.safetensors"), "it names"),
     "an index to pickles": (index_naming("pytorch_model.bin"), "it names"),
     "an index of nothing": (index_naming(), "lists no shards"),
+    "no tokenizer": (
+        lambda f: [path.unlink() for name in ("tokenizer.json", "*.model") for path in f.glob(name)],
+        r"has no tokenizer: tokenizer\.json is missing",
+    ),
+    "no processor": (
+        lambda f: [path.unlink() for path in f.glob("*processor_config.json")],
+        r"has no processor_config\.json or preprocessor_config\.json, so it cannot be given pictures",
+    ),
     "broken config": (write("config.json", b"{"), r"config\.json is not valid JSON"),
     "no config": (remove("config.json"), r"has no config\.json"),
     "remote code": (

@@ -80,6 +80,7 @@ def _entry(folder: ModelFolder) -> ModelEntry | None:
         if not sees and not only_writes(config):
             return None
         refuse_no_template(folder.path, config)
+        check_readers(folder.path, config)
         size = open_checkpoint(folder.path).size_bytes
         detail = f"{folder.home}: {folder.path}"
     except ModelError as error:

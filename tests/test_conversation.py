@@ -1,5 +1,6 @@
 """Chats: what is said is kept, an answer can be stopped, and a failed turn is a turn."""
 
+import errno
 from pathlib import Path
 
 import cv2
@@ -11,10 +12,11 @@ from engine.backends.base import LoadPlan
 from engine.cancel import CancelToken
 from engine.chat import conversation
 from engine.chat.conversation import Chats, update_of
-from engine.errors import Busy, InvalidInput, ModelError
+from engine.errors import Busy, InvalidInput, ModelError, OutOfSpace
 from engine.loading import Candidate
 from engine.settings import GenerationSettings
 from engine.slot import Slot
+from storage.errors import DiskFull
 from storage.store import Store
 
 WAIT = 30
@@ -217,6 +219,37 @@ def test_too_long_a_message_is_refused_and_control_characters_are_dropped(house)
         house.chats.send("", "x" * 500_001)
     session_id = house.say("a\x00b\x1b[31mc\td")
     assert house.messages(session_id)[0].text == "ab[31mc\td"
+
+
+@pytest.mark.parametrize(
+    ("of", "verb"),
+    [
+        ("store", "add_session"),
+        ("store", "add_messages"),
+        ("store", "change_session"),
+        ("store", "delete_messages_from"),
+        ("pictures", "keep"),
+    ],
+)
+def test_a_full_disk_is_said_and_what_was_said_before_is_kept(house, picture, monkeypatch, of, verb):
+    def full(*_, **__):
+        raise DiskFull("no room") if of == "store" else OSError(errno.ENOSPC, "No space left on device")
+
+    session_id = house.say("hello")
+    verbs = {
+        "add_session": lambda: house.chats.send("", "again"),
+        "add_messages": lambda: house.chats.send(session_id, "again"),
+        "change_session": lambda: house.chats.rename(session_id, "other"),
+        "delete_messages_from": lambda: house.chats.regenerate(session_id),
+        "keep": lambda: house.chats.send(session_id, "again", [picture]),
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr(house.chats._store if of == "store" else house.chats._pictures, verb, full)
+        with pytest.raises(OutOfSpace, match=r"The disk is full\. Free some space"):
+            verbs[verb]()
+    assert house.messages(session_id)[0].text == "hello"
+    assert [message.state for message in house.messages(session_id)] == ["done", "done"]
+    assert len(house.messages(house.say("again", session_id))) == 4
 
 
 def test_a_file_that_is_no_picture_is_refused_and_nothing_is_asked(house, tmp_path):

@@ -230,4 +230,4 @@ def _said(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FULL
-    return f"No preview can be made: {error}"
+    return f"No preview can be made: {getattr(error, 'strerror', None) or error}."

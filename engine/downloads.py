@@ -10,12 +10,13 @@ from pathlib import Path
 
 from engine.backends.ollama.provider import OllamaProvider
 from engine.download_run import STOPPED, DownloadRun
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, ModelError
 from engine.events import DownloadView, ModelOffer
 from engine.fetching import PAUSES, Fetch
 from engine.hub import HubLine
 from engine.memory import Room, room
 from engine.offers import CATALOG, offers, read_catalog
+from engine.paths import why_not
 from engine.staging import Staging, begun
 
 AT_ONCE = 2
@@ -130,14 +131,16 @@ class Downloads:
     def _after(self, run: DownloadRun) -> None:
         """At the end of a run, on its thread."""
         with self._lock:
-            if run.forgotten:
-                self._remove(run.id)
-                if self._runs.get(run.id) is run:
-                    del self._runs[run.id]
-            elif run.state != "completed" and not run.id.startswith(_PULL):
-                run.tell(*self._staging(run.id).known())
-            if not self._closed:
-                self._begin_waiting()
+            try:
+                if run.forgotten:
+                    if self._runs.get(run.id) is run:
+                        del self._runs[run.id]
+                    self._remove(run.id)
+                elif run.state != "completed" and not run.id.startswith(_PULL):
+                    run.tell(*self._staging(run.id).known())
+            finally:  # what cannot be removed holds up no other download
+                if not self._closed:
+                    self._begin_waiting()
 
     def _staging(self, id: str) -> Staging:
         return Staging(self._shelf, id)
@@ -146,8 +149,11 @@ class Downloads:
         """Only what is a download: an id may come from outside. Raises: ModelError."""
         for staging in begun(self._shelf):
             if staging.id == id:
-                with staging.alone():
-                    staging.discard()
+                try:
+                    with staging.alone():
+                        staging.discard()
+                except OSError as error:
+                    raise ModelError(why_not(error.filename or self._shelf, error)) from error
 
     def _fetch(self, offer: ModelOffer, run: DownloadRun) -> str:
         line = HubLine(self._endpoint)

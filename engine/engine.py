@@ -366,8 +366,7 @@ class Engine:
         )
 
     def _room(self) -> Room:
-        info = self._slot.info
-        return room(info.model, info.memory_bytes)
+        return room(self._slot.info)
 
     def _record(self, job_id: str) -> JobRecord:
         job = self._store.job(job_id) if isinstance(job_id, str) else None

@@ -76,6 +76,14 @@ class ProviderStatus:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """Whether a model fits into memory."""
+
+    fits: bool = True
+    said: str = ""  # a sentence: what is closed for it, or why it does not fit; empty when it fits as it is
+
+
+@dataclass(frozen=True)
 class ModelOffer:
     """A model that is worth getting, and whether this machine could take it."""
 
@@ -92,7 +100,7 @@ class ModelOffer:
     licence_url: str
     about: str  # one line
     here: bool  # whole on this machine already, on the shelf or in the Hugging Face cache
-    fits: str  # empty when it fits into the memory that is free now; else "Fits when ...", or why it does not
+    fits: Fit  # into the memory that is free now
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 
 import psutil
 
-from engine.backends.base import ModelEntry
+from engine.backends.base import BackendInfo, ModelEntry
 from engine.catalog import read_config
 from engine.errors import ModelError
+from engine.events import Fit
 
 _ROOM_TO_WORK = 1.1  # of the weights' size
 _CONTEXT = 300_000_000  # bytes: cache and work space of a GGUF model of a few billion weights
 _HALF = ("bfloat16", "float16")  # formats that take twice the room on a processor, where 32 bits are used
-
-
-FITS = "Fits"  # begins what is said of a model that can be loaded
 
 
 @dataclass(frozen=True)
@@ -27,20 +25,22 @@ class Room:
     serving: str = ""  # its name
     held_bytes: int = 0
 
-    def fits(self, needed_bytes: int) -> str:
-        """Empty when a model fits as it is; else a sentence: what has to be closed, or why it does not."""
+    def fits(self, needed_bytes: int) -> Fit:
+        """Whether a model fits that takes so much, once the one that serves is closed."""
         if needed_bytes <= self.free_bytes:
-            return ""
+            return Fit(True)
         if needed_bytes <= self.free_bytes + self.held_bytes:
-            return f"{FITS} when {self.serving} is closed, as happens when it is loaded."
+            return Fit(True, f"Fits when {self.serving} is closed, as happens when it is loaded.")
         also = f", even with {self.serving} closed" if self.held_bytes else ""
         free = self.free_bytes + self.held_bytes
-        return f"Needs {needed_bytes / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free{also}."
+        return Fit(False, f"Needs {needed_bytes / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free{also}.")
 
 
-def room(serving: str = "", held_bytes: int = 0) -> Room:
-    """As it is now, with what the model of that name holds."""
-    return Room(free_bytes(), serving, held_bytes)
+def room(serving: BackendInfo | None = None) -> Room:
+    """As it is now; what the model that serves holds counts where it is in the machine's memory."""
+    if serving is None or not serving.in_main_memory:
+        return Room(free_bytes())
+    return Room(free_bytes(), serving.model, serving.memory_bytes)
 
 
 def free_bytes() -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from engine.backends import provider
 from engine.backends.base import ModelEntry
 from engine.errors import InvalidInput
-from engine.events import ModelOffer
+from engine.events import Fit, ModelOffer
 from engine.memory import Room
 
 CATALOG = Path(__file__).parent.parent / "models" / "catalog.toml"
@@ -88,7 +88,7 @@ def _offer(entry: Any, where: str) -> ModelOffer:
     if not isinstance(entry.get("vision"), bool):
         raise InvalidInput(f"{where}: vision must be true or false.")
     return ModelOffer(
-        **texts, **sizes, files=_files(entry, where), vision=entry["vision"], here=False, fits=""
+        **texts, **sizes, files=_files(entry, where), vision=entry["vision"], here=False, fits=Fit()
     )
 
 

@@ -34,7 +34,7 @@ class Staging:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody else works on this download meanwhile, in whichever process. Raises: ModelError.
+        """Nobody else works on this download meanwhile, in whichever process. Raises: ModelError, OSError.
 
         A lock of the operating system, which ends with its process. Its file stays: removing it would race.
         """

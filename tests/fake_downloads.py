@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import InvalidInput
-from engine.events import DownloadView, ModelOffer
+from engine.events import DownloadView, Fit, ModelOffer
 
 SMALL = ModelOffer(
     id="small-sees",
@@ -21,7 +21,7 @@ SMALL = ModelOffer(
     licence_url="https://licences.example/apache",
     about="Quick, and describes a picture in a sentence.",
     here=False,
-    fits="",
+    fits=Fit(),
 )
 LARGE = replace(
     SMALL,
@@ -31,7 +31,7 @@ LARGE = replace(
     vision=False,
     licence="Own terms",
     licence_url="https://licences.example/own",
-    fits="Needs 90.0 GB of memory; 7.0 GB are free.",
+    fits=Fit(False, "Needs 90.0 GB of memory; 7.0 GB are free."),
 )
 
 

@@ -388,6 +388,34 @@ def test_two_are_fetched_at_once_and_the_third_waits_its_turn(shop, hub):
     assert {ended(downloads, id).state for id in ("tiny", "two", "three")} == {"completed"}
 
 
+@pytest.mark.parametrize("place", ["shutil.rmtree", "filelock.FileLock.acquire"])
+def test_what_cannot_be_removed_is_shown_and_holds_up_no_other(shop, hub, shelf, monkeypatch, place):
+    downloads = shop()
+    begun(downloads, hub, "two")
+    hub.gate.clear()
+    downloads.start("tiny")
+    until(lambda: [each for each in hub.asked if "Tiny-GGUF/resolve" in each.path], "the other")
+    downloads.start("three")
+    assert view(downloads, "three").state == "waiting"
+
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(shelf / ".downloads"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, closed)
+        downloads.discard("two")
+        until(lambda: view(downloads, "three").state != "waiting", "the begin of the next")
+        assert view(downloads, "two").state == "partial"
+        with pytest.raises(ModelError, match=r"\.downloads is closed to you"):
+            downloads.discard("two")
+    hub.hang_after.clear()
+    hub.gate.set()
+    assert ended(downloads, "tiny").state == "completed"
+    assert got(downloads, "three").state == "completed"
+    downloads.discard("two")
+    assert left(shelf) == []
+
+
 def test_one_that_waits_can_be_cancelled_and_is_never_asked_for(shop, hub):
     hub.gate.clear()
     downloads = shop()

@@ -1,11 +1,14 @@
 """What a model would take in memory, told from its files alone."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from fakes import INFO
 
 from engine.backends.base import ModelEntry
-from engine.memory import FITS, Room, free_bytes, needed_bytes, room
+from engine.events import Fit
+from engine.memory import Room, free_bytes, needed_bytes, room
 
 GB = 10**9
 
@@ -21,8 +24,8 @@ def folder_of(tmp_path, config):
 
 def test_what_does_not_fit_says_what_is_needed_and_what_is_free():
     free = Room(5_200_000_000)
-    assert free.fits(7_060_000_000) == "Needs 7.1 GB of memory; 5.2 GB are free."
-    assert free.fits(5_200_000_000) == ""
+    assert free.fits(7_060_000_000) == Fit(False, "Needs 7.1 GB of memory; 5.2 GB are free.")
+    assert free.fits(5_200_000_000) == Fit(True, "")
 
 
 @pytest.mark.parametrize(
@@ -35,14 +38,20 @@ def test_what_does_not_fit_says_what_is_needed_and_what_is_free():
     ],
 )
 def test_what_the_model_that_serves_gives_back_counts(needed, said):
-    assert Room(5 * GB, "tiny", 2 * GB).fits(int(needed * GB)) == said
-    assert not said or said.startswith(FITS) == (needed <= 7)
+    assert Room(5 * GB, "tiny", 2 * GB).fits(int(needed * GB)) == Fit(needed <= 7, said)
 
 
 def test_room_is_that_of_this_machine():
-    there = room("tiny", 2 * GB)
+    there = room(replace(INFO, model="tiny", memory_bytes=2 * GB))
     assert (there.serving, there.held_bytes) == ("tiny", 2 * GB)
     assert there.free_bytes > 0
+
+
+def test_what_a_model_holds_on_a_graphics_card_makes_no_room_in_main_memory():
+    there = room(replace(INFO, model="tiny", memory_bytes=10**15, in_main_memory=False))
+    assert (there.serving, there.held_bytes) == ("", 0)
+    told = there.fits(10**14)
+    assert not told.fits and "closed" not in told.said
 
 
 def test_some_memory_is_free():

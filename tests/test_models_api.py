@@ -1,7 +1,7 @@
 """Getting models by script: gradio_client against a real server, and downloads that go as a test says."""
 
 import pytest
-from fake_downloads import SMALL
+from fake_downloads import LARGE, SMALL
 from fake_engine import FakeEngine
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -40,6 +40,7 @@ def test_the_catalogue_is_plain_data(client):
     assert [offer["id"] for offer in offers] == ["small-sees", "large-writes"]
     assert set(offers[0]) == OFFER
     assert offers[0]["files"] == list(SMALL.files)
+    assert [offer["fits"] for offer in offers] == ["", LARGE.fits.said]
 
 
 def test_a_download_is_watched_to_its_end(client, downloads):

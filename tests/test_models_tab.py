@@ -12,7 +12,7 @@ from fake_engine import FakeEngine
 
 from engine.backends.base import ModelEntry
 from engine.errors import InvalidInput, ModelError
-from engine.events import DownloadView, ProviderStatus, Status
+from engine.events import DownloadView, Fit, ProviderStatus, Status
 from engine.memory import Room
 from ui import download_cards, model_cards, models, wording
 from ui.follow import BUSY_MS, IDLE_MS
@@ -103,7 +103,7 @@ def test_a_model_says_what_it_is_how_large_and_where():
 def test_a_model_that_does_not_fit_says_so_and_can_be_tried():
     entry = ModelEntry("qwen", "llamacpp", True, 1_900_000_000, "/shelf/qwen.gguf")
     drawn = model_cards.here([Listing(LLAMA, [Weighed(entry, 2_500_000_000, LARGE.fits)])], STATUS, "/shelf")
-    assert LARGE.fits in drawn
+    assert LARGE.fits.said in drawn
     assert acts(drawn) == ["load"]
     assert "disabled" not in drawn
 
@@ -159,7 +159,7 @@ def test_an_offer_says_what_it_costs_before_it_is_downloaded():
 
 def test_an_offer_that_does_not_fit_says_why_and_can_still_be_had():
     drawn = offers(LARGE)
-    assert LARGE.fits in drawn
+    assert LARGE.fits.said in drawn
     assert "text only" in drawn
     assert acts(drawn) == ["download"]
 
@@ -273,7 +273,7 @@ def test_nothing_that_came_from_outside_becomes_markup():
         licence=EVIL,
         licence_url=f"https://{EVIL}",
         about=EVIL,
-        fits=EVIL,
+        fits=Fit(False, EVIL),
     )
     view = replace(GETTING, id=EVIL, message=EVIL)
     entry = ModelEntry(EVIL, EVIL, True, 5, EVIL)
@@ -283,7 +283,7 @@ def test_nothing_that_came_from_outside_becomes_markup():
         offers(replace(evil, here=True), names={EVIL: EVIL}),
         offers(views=[replace(view, state="partial")]),
         *(offers(evil, views=[replace(view, state=state)]) for state in ("downloading", "failed", "partial")),
-        model_cards.here([Listing(provider, [Weighed(entry, 5, EVIL)])], STATUS, EVIL),
+        model_cards.here([Listing(provider, [Weighed(entry, 5, Fit(False, EVIL))])], STATUS, EVIL),
         model_cards.here([Listing(replace(provider, available=True), trouble=EVIL)], STATUS, EVIL),
         download_cards.pulls(provider, {f"ollama:{EVIL}": replace(view, id=f"ollama:{EVIL}")}),
     ]

@@ -7,6 +7,7 @@ import pytest
 
 from engine import offers
 from engine.errors import InvalidInput
+from engine.events import Fit
 from engine.memory import Room
 from engine.offers import CATALOG, folder_of, read_catalog
 
@@ -72,7 +73,7 @@ def test_an_entry_is_read_whole(tmp_path):
         ("tiny.gguf", "mmproj-tiny.gguf"),
     )
     assert (offer.vision, offer.download_bytes, offer.memory_bytes) == (True, 1000, 2000)
-    assert (offer.here, offer.fits) == (False, "")
+    assert (offer.here, offer.fits) == (False, Fit())
 
 
 def test_an_empty_catalogue_offers_nothing(tmp_path):
@@ -155,10 +156,15 @@ def test_gguf_goes_into_one_folder_and_others_under_their_owner(tmp_path):
 
 def test_an_offer_is_compared_with_the_memory_that_is_free_now(tmp_path):
     large = ENTRY.replace("memory_bytes = 2000", f"memory_bytes = {10**10}")
-    for there, said in (
-        (Room(10**10), ""),
-        (Room(10**9, "tiny", 10**10), "Fits when tiny is closed"),
-        (Room(10**9, "tiny", 10**9), "Needs 10.0 GB of memory; 2.0 GB are free, even with tiny closed"),
+    for there, fits, said in (
+        (Room(10**10), True, ""),
+        (Room(10**9, "tiny", 10**10), True, "Fits when tiny is closed"),
+        (
+            Room(10**9, "tiny", 10**9),
+            False,
+            "Needs 10.0 GB of memory; 2.0 GB are free, even with tiny closed",
+        ),
     ):
-        assert only(tmp_path / "shelf", large, there).fits.startswith(said)
-        assert bool(only(tmp_path / "shelf", large, there).fits) is bool(said)
+        told = only(tmp_path / "shelf", large, there).fits
+        assert told.fits is fits
+        assert told.said.startswith(said) and bool(told.said) is bool(said)

@@ -4,12 +4,11 @@ As in `cards`, the fragments are complete and without state, so that the browser
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 from engine.backends.base import ModelEntry
-from engine.events import DownloadView, ModelOffer, ProviderStatus, Status
-from engine.memory import FITS
+from engine.events import DownloadView, Fit, ModelOffer, ProviderStatus, Status
 from ui import download_cards, wording
 from ui.download_cards import PULLED, button
 
@@ -24,7 +23,7 @@ class Weighed:
 
     entry: ModelEntry
     memory_bytes: int = 0  # that it takes, about; 0: it is in a server's memory, or needs none to speak of
-    fits: str = ""  # empty when it fits as it is; else a sentence: what is closed for it, or why it does not
+    fits: Fit = field(default_factory=Fit)
 
 
 @dataclass(frozen=True)
@@ -96,8 +95,8 @@ def _model(model: Weighed, provider: ProviderStatus, status: Status) -> str:
     known = model.memory_bytes and not broken and not used
     facts = ["Sees pictures" if entry.vision else "Text only"]
     facts += [wording.size(entry.size_bytes)] if entry.size_bytes else []
-    facts += ["Fits"] if known and not model.fits else []
-    fits = _fits(model.fits) if known and model.fits else ""
+    facts += ["Fits"] if known and not model.fits.said else []
+    fits = _fits(model.fits) if known and model.fits.said else ""
     kind = '"trouble"' if broken else f'"model-where" title="{where}"'
     detail = f"<span class={kind}>{where}</span>" if where else ""
     act = _IN_USE if used else _load(entry.provider, entry.name, entry.name, broken or not provider.available)
@@ -137,9 +136,9 @@ def _facts(offer: ModelOffer, there: bool) -> str:
     return f"<span>{size}</span><span>{wording.size(offer.memory_bytes)} of memory</span>{_fits(offer.fits)}"
 
 
-def _fits(said: str) -> str:
-    kind = "yes" if not said or said.startswith(FITS) else "no"
-    return f'<span class="fits {kind}"><i class="dot"></i>{escape(said or FITS)}</span>'
+def _fits(fit: Fit) -> str:
+    kind = "yes" if fit.fits else "no"
+    return f'<span class="fits {kind}"><i class="dot"></i>{escape(fit.said or "Fits")}</span>'
 
 
 def _licence(offer: ModelOffer) -> str:

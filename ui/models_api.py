@@ -25,7 +25,8 @@ def _endpoints(house: House) -> list[Callable[..., Any]]:
     @spoken
     async def catalog() -> list[dict]:
         """The models worth getting, and whether each is here and fits into memory."""
-        return plain(await slow(engine.downloads.offers))
+        offered = plain(await slow(engine.downloads.offers))
+        return [{**offer, "fits": offer["fits"]["said"]} for offer in offered]
 
     async def download_model(offer_id: str) -> AsyncIterator[dict]:
         """Get a model, or go on getting it: how far it is, until it is complete, stopped or failed.

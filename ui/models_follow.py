@@ -82,8 +82,7 @@ class ModelsFollow:
         return {provider.id: partial(self._weighed, provider.id) for provider in providers}
 
     def _weighed(self, provider_id: str) -> list[Weighed]:
-        status = self._engine.status()
-        there = room(status.model, status.memory_bytes)
+        there = room(self._engine.backend_info())
         needs = {entry: needed_bytes(entry) for entry in self._engine.models(provider_id)}
         return [Weighed(entry, needed, there.fits(needed)) for entry, needed in needs.items()]
 

@@ -39,6 +39,7 @@ class BackendInfo:
     batch_size: int = 1  # frames that one `look` should be given, so that a waiting chat is served soon
     tag_vocabulary: tuple[str, ...] | None = None  # None: any tag may be asked
     codes: bool = False  # reads QR and bar codes
+    in_main_memory: bool = True  # False where it is on a graphics card, in whole or in part
     load_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property

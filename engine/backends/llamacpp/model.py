@@ -122,6 +122,7 @@ def _load(
             context_length=loaded.context_length,
             memory_bytes=checked.resident_bytes(loaded.context_length),
             load_options=options.as_dict(),
+            in_main_memory=options.n_gpu_layers == 0 or not native.has_gpu(),
         )
         backend = LlamaCppBackend(loaded, info)
     except BaseException:

@@ -141,6 +141,7 @@ def _load(
         memory_bytes=model.get_memory_footprint(),
         batch_size=_CPU_FRAMES if placement.device.type == "cpu" else _GPU_FRAMES,
         load_options=options.as_dict(),
+        in_main_memory=placement.device.type != "cuda",
     )
     progress(1.0, f"{name} is in memory.")
     return TransformersBackend(model, reader, placement, info)

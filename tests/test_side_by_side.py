@@ -8,7 +8,7 @@ from fakes import FakeBackend, Gate, Leases, frame
 
 from engine.backends.base import FrameAnswer, FrameTask
 from engine.cancel import CancelToken
-from engine.errors import Busy, Cancelled, MediaError
+from engine.errors import Busy, Cancelled, MediaError, ServerAway
 from engine.events import AnalysisEnded, FrameLost
 from engine.settings import LoadOptions
 from engine.video.analysis import analyse
@@ -184,6 +184,68 @@ def test_cancelling_ends_every_question_and_keeps_what_came_before():
     assert seen(kept) == answered(len(kept))
     assert len(kept) <= 3
     assert leases.held == 0
+
+
+def test_what_is_answered_in_order_is_kept_when_the_run_is_cancelled():
+    behind, over, cancel, kept = threading.Event(), threading.Event(), CancelToken(), []
+    met = threading.Barrier(2, action=behind.set)
+
+    def look(each):
+        if each.index == 1:
+            assert behind.wait(LONG)
+        elif each.index == 4:
+            assert over.wait(LONG)
+        elif each.index in (5, 6):  # both under way: the two threads that are left are done with 2 and 3
+            met.wait(LONG)
+
+    with pytest.raises(Cancelled):
+        for event in answers(FakeBackend(parallel=4, on_look=look), frames(40), cancel):
+            kept.append(event)
+            if event.frame.index == 1:
+                cancel.cancel("enough")
+                over.set()
+    assert seen(kept) == answered(4), "all but what is behind the one that was broken off"
+
+
+def test_what_stands_for_others_is_kept_too_when_the_run_is_cancelled_and_nothing_more_is_asked():
+    behind, over, cancel, kept = threading.Event(), threading.Event(), CancelToken(), []
+    red, blue = (255, 0, 0), (0, 0, 255)
+    colours = [(0, 0, 0), red, red, red, blue, blue]
+    items = [frame(number, colour=colour) for number, colour in enumerate(colours)]
+    items[3] = FrameLost(3, 3_000_000, "torn")
+
+    def samples():
+        yield from items
+        behind.set()
+        yield frame(6, colour=blue)
+
+    def look(each):
+        if each.index:
+            assert (behind if each.index == 1 else over).wait(LONG)
+
+    backend = FakeBackend(parallel=3, on_look=look)
+    with pytest.raises(Cancelled):
+        for event in answers(backend, samples(), cancel, Reuse(2.0)):
+            kept.append(event)
+            if len(kept) == 2:
+                cancel.cancel("enough")
+                over.set()
+    assert seen(kept) == [(0, "answered"), (1, "answered"), (2, "reused"), (3, "lost")]
+    assert backend.asked == [0, 1]
+
+
+def test_a_server_that_goes_away_ends_the_run_behind_all_that_was_answered_before():
+    later = threading.Event()
+    backend = FakeBackend(
+        parallel=4,
+        answers={3: ServerAway("it is gone")},
+        on_look=lambda each: later.wait(LONG) if each.index == 1 else each.index == 4 and later.set(),
+    )
+    kept = []
+    with pytest.raises(ServerAway):
+        for event in answers(backend, frames(20)):
+            kept.append(event)
+    assert seen(kept) == answered(3)
 
 
 def test_leaving_the_run_ends_every_question():

@@ -16,7 +16,7 @@ from typing import Self
 
 from engine.backends.base import Frame, FrameAnswer
 from engine.cancel import CancelToken
-from engine.errors import MediaError
+from engine.errors import Cancelled, MediaError
 from engine.events import FrameLost, FrameRead
 from engine.video.reuse import Reuse
 
@@ -38,8 +38,10 @@ def side_by_side(
 ) -> Generator[Event, None, None]:
     """One event for each sample, in order; at most `at_once` are asked about at a time, twice as many held.
 
-    Raises: what `ask` raises for a frame, after all those before it were yielded; Cancelled, once every
-    question is over; MediaError of the samples, after all those that came before it were yielded.
+    Raises: what `ask` raises for a frame, after all those before it were yielded; Cancelled, after those that
+    are answered by then were yielded, and once every question is over; MediaError of the samples, after all
+    those that came before it were yielded. Answers behind a frame that has none are lost where the run ends
+    before it, since a run goes on behind the last frame that was yielded: these are asked about again.
     """
     with _Window(ask, at_once, cancel, reuse) as window:
         cancel.raise_if_cancelled()
@@ -51,12 +53,16 @@ def side_by_side(
                 while window.full or window.answered:
                     yield window.take()
                     cancel.raise_if_cancelled()
+            while window.waiting:
+                yield window.take()
         except MediaError:
             while window.waiting:
                 yield window.take()
             raise
-        while window.waiting:
-            yield window.take()
+        except Cancelled:
+            while window.known:
+                yield window.take()
+            raise
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +101,18 @@ class _Window:
             return False
         first = self._line[0].answer
         return first is None or first.done()
+
+    @property
+    def known(self) -> bool:
+        """There is an answer for the first in line, and nothing needs to be asked for it."""
+        if not self._line:
+            return False
+        first = self._line[0]
+        if isinstance(first.sample, FrameLost):
+            return True
+        if first.answer is not None:
+            return first.answer.done() and first.answer.exception() is None
+        return self._reuse is not None and self._reuse.answer_for(first.sample.picture) is not None
 
     def add(self, sample: Frame | FrameLost) -> None:
         """Ask about it, where it needs an answer of its own."""

@@ -1,9 +1,16 @@
-"""A store, a slot with a given backend, and the runner: jobs run as they do in the engine."""
+"""What tests run jobs with: a store, a slot with a given backend and the runner, or a whole engine."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+import pytest
 
 from engine.backends.base import LoadPlan
+from engine.engine import Engine
+from engine.events import ENDED, SwitchFinished
 from engine.jobs import JobRunner
 from engine.jobs.views import job_spans, samples_of
 from engine.loading import Candidate
@@ -15,8 +22,56 @@ from storage.store import Store
 from storage.thumbnails import Thumbnails
 from tests.fakes import FakeBackend
 
-WAIT = 60  # seconds after which a test gives up
+WAIT = 120  # seconds after which a test gives up
 OVER = ("completed", "completed_with_errors", "failed", "cancelled", "interrupted", "paused")
+
+Seen = TypeVar("Seen")
+
+
+def until(look: Callable[[], Seen], wanted: Callable[[Seen], bool]) -> Seen:
+    """What `look` gives once `wanted` holds for it."""
+    pause = threading.Event()
+    for _ in range(WAIT * 100):
+        if wanted(found := look()):
+            return found
+        pause.wait(0.01)
+    raise AssertionError(found)
+
+
+def analysed(
+    engine: Engine,
+    video: Path,
+    tags: str = "mostly red, mostly blue",
+    interval: float = 0.5,
+    prompt: str = "",
+    **options: object,
+) -> str:
+    """The id of a job that ran to its end."""
+    request = AnalysisRequest.of(video, tags, prompt, interval, options)
+    job_id = engine.submit_video(request).job_id
+    until(lambda: engine.job(job_id).status, lambda status: status in ENDED)
+    return job_id
+
+
+@contextmanager
+def engine_over(shelf: Path, folder: Path) -> Iterator[Engine]:
+    """An engine with these models alone: none that were downloaded before are in its lists."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "cache"))
+        engine = Engine(Store.open(folder / "data"), shelf)
+        engine.start()
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
+def switched(engine: Engine, provider: str, model: str) -> SwitchFinished:
+    """How a switch of models ended."""
+    run = engine.begin_switch(provider, model)
+    assert run.wait(WAIT)
+    assert isinstance(run.latest, SwitchFinished)
+    return run.latest
 
 
 class Running:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from engine.video.comparing import Agreement, Difference, Found, common, compare, nearest, outside, share
+from engine.video.comparing import Agreement, Difference, TagFound, common, compare, nearest, outside, share
 from engine.video.corrections import Correction, corrected
 from engine.video.spans import Looked, Sample, Span, looked, spans
 
@@ -22,7 +22,7 @@ def run(marks, step=1, start=0, corrections=(), **rule):
     ]
     whole = (samples, (start + len(marks) * step) * US, step * US)
     found = corrected(spans(*whole, "dog", **rule), corrections, samples, 0.5)
-    return Found(found, looked(*whole, tag="dog"))
+    return TagFound(found, looked(*whole, tag="dog"))
 
 
 def compared(first, second, duration):
@@ -125,7 +125,7 @@ def test_stretches_are_half_open(one, other, both, left):
     assert outside(one, other) == left
 
 
-def random_run(chance: random.Random, duration: int) -> Found:
+def random_run(chance: random.Random, duration: int) -> TagFound:
     """Samples at whatever times, some in vain; times are so short that every microsecond can be looked at."""
     times = sorted(chance.sample(range(duration), chance.randint(0, duration // 3)))
     samples = [
@@ -139,10 +139,10 @@ def random_run(chance: random.Random, duration: int) -> Found:
     cut_short = chance.random() < 0.3
     rule = {"max_gap_us": chance.choice([0, 0, 3]), "min_duration_us": chance.choice([0, 0, 4])}
     found = spans(samples, duration, 3, "dog", 0.5, **rule, cancelled=cut_short)
-    return Found(found, looked(samples, duration, 3, cut_short, tag="dog"))
+    return TagFound(found, looked(samples, duration, 3, cut_short, tag="dog"))
 
 
-def said(run: Found, at: int) -> bool | None:
+def said(run: TagFound, at: int) -> bool | None:
     """Whether the tag holds at that microsecond; None where nothing is known."""
     if not any(one.answered and one.start_us <= at < one.end_us for one in run.looked):
         return None
@@ -194,8 +194,8 @@ def test_turned_round_it_is_the_same_and_with_itself_a_run_agrees(seed):
 
 
 def test_what_lies_behind_the_end_is_left_out():
-    late = Found([Span("dog", 9, 11, 0.9, 1)], [Looked(0, 11, True)])
-    assert compare(late, Found([], [Looked(0, 20, True)]), 10) == Agreement(
+    late = TagFound([Span("dog", 9, 11, 0.9, 1)], [Looked(0, 11, True)])
+    assert compare(late, TagFound([], [Looked(0, 20, True)]), 10) == Agreement(
         0, 1, 0, 9, 0, (Difference(9, 10, "first"),)
     )
 

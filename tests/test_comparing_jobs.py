@@ -1,7 +1,6 @@
 """Two real jobs side by side, as the engine, a script and the page get them: a real store, real videos."""
 
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,13 @@ from serving import served
 
 from engine.engine import Engine
 from engine.errors import InvalidInput
-from engine.events import ENDED, CaptionPair, DifferenceView
-from engine.video.request import AnalysisRequest
+from engine.events import CaptionPair, DifferenceView
 from storage.records import FrameRecord
 from storage.store import Store
 from tests.fixtures.videos import colour_video
+from tests.running import WAIT, analysed
 from ui import comparing
 
-WAIT = 60  # seconds after which a test gives up
 COLOURS = ["red", "blue", "green", "yellow"]
 
 
@@ -36,17 +34,6 @@ def engine(tmp_path) -> Iterator[Engine]:
     engine.start()
     yield engine
     engine.close()
-
-
-def analysed(engine: Engine, video: Path, tags: str, interval: float = 0.5, **options) -> str:
-    request = AnalysisRequest.of(video, tags, interval=interval, options=options)
-    job_id = engine.submit_video(request).job_id
-    pause = threading.Event()
-    for _ in range(WAIT * 100):
-        if engine.job(job_id).status in ENDED:
-            return job_id
-        pause.wait(0.01)
-    raise AssertionError("the job did not end")
 
 
 def lengths(tag) -> list[float]:
@@ -134,6 +121,22 @@ def test_captions_of_both_are_paired_where_both_have_one(engine, video):
     ]
 
 
+def test_captions_that_another_thread_keeps_meanwhile_are_not_taken_for_these(engine, video):
+    class Looked(tuple):
+        """What the captions that are kept belong to; another thread keeps its own once it was looked at."""
+
+        def __ne__(self, other):
+            comparisons._captions = (("another",), ("of another",))
+            return tuple(self) != other
+
+    comparisons = engine.comparisons
+    jobs = [analysed(engine, video, "dark", step, prompt="What is there?") for step in (1, 2)]
+    captions = comparisons.compare(*jobs).captions
+    assert len(captions) == 3
+    comparisons._captions = (Looked(comparisons._captions[0]), captions)
+    assert comparisons.compare(*jobs).captions == captions
+
+
 def test_other_analyses_of_the_same_content_are_offered_the_newest_first(engine, video, tmp_path):
     first = analysed(engine, video, "dark")
     copy = shutil.copy(video, tmp_path / "copy.mp4")
@@ -195,6 +198,13 @@ def haven(tmp_path_factory, video) -> Iterator[tuple[Engine, str, list[str]]]:
             yield engine, address, jobs
     finally:
         engine.close()
+
+
+def test_a_run_for_codes_alone_is_named_by_that(engine, video):
+    first, other = analysed(engine, video, "dark"), analysed(engine, video, "", 2, codes=True)
+    (view,) = engine.comparisons.others(first)
+    assert view.job_id == other
+    assert comparing.named(view, view.created_at).endswith(" · 3 frames · codes")
 
 
 def test_a_script_gets_plain_json(haven):
@@ -279,7 +289,18 @@ def test_a_long_list_says_what_it_leaves_out(haven):
 
 @pytest.mark.parametrize(
     ("agreement", "said"),
-    [(None, "—"), (0.0, "0 %"), (0.001, "under 1 %"), (0.876, "88 %"), (0.9999, "over 99 %"), (1.0, "100 %")],
+    [
+        (None, "—"),
+        (0.0, "0 %"),
+        (0.001, "under 1 %"),
+        (0.005, "under 1 %"),
+        (0.01, "1 %"),
+        (0.876, "88 %"),
+        (0.99, "99 %"),
+        (0.995, "over 99 %"),
+        (0.9999, "over 99 %"),
+        (1.0, "100 %"),
+    ],
 )
 def test_a_share_is_never_whole_where_it_is_not(agreement, said):
-    assert comparing.share(agreement) == said
+    assert comparing.per_cent(agreement) == said

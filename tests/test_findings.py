@@ -1,7 +1,6 @@
 """Spans of real jobs: settings and corrections that are kept, on the built-in provider and a real store."""
 
 import shutil
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,12 +9,9 @@ from fixtures.videos import colour_video
 
 from engine.engine import Engine
 from engine.errors import InvalidInput
-from engine.events import ENDED
-from engine.video.request import AnalysisRequest
 from storage.records import FrameRecord
 from storage.store import Store
-
-WAIT = 60  # seconds after which a test gives up
+from tests.running import analysed
 
 
 @pytest.fixture(scope="module")
@@ -36,18 +32,6 @@ def opened(tmp_path: Path) -> Engine:
     engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
     engine.start()
     return engine
-
-
-def analysed(
-    engine: Engine, video: Path, tags: str = "mostly red, mostly blue", interval: float = 0.5
-) -> str:
-    job_id = engine.submit_video(AnalysisRequest.of(video, tags, interval=interval)).job_id
-    pause = threading.Event()
-    for _ in range(WAIT * 100):
-        if engine.job(job_id).status in ENDED:
-            return job_id
-        pause.wait(0.01)
-    raise AssertionError("the job did not end")
 
 
 def times(view) -> list[tuple]:

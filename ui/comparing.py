@@ -90,19 +90,19 @@ def captions(pairs: Sequence[CaptionPair]) -> str:
     )
 
 
-def share(agreement: float | None) -> str:
+def per_cent(agreement: float | None) -> str:
     """In per cent; never a whole one where it is not all, or not nothing."""
     if agreement is None:
         return "—"
-    if 0.995 <= agreement < 1:
+    if 0.99 < agreement < 1:
         return "over 99 %"
-    if 0 < agreement < 0.005:
+    if 0 < agreement < 0.01:
         return "under 1 %"
     return f"{agreement:.0%}".replace("%", " %")
 
 
 def _asked(job: JobView) -> str:
-    asked = ", ".join(job.tags) or f"“{job.prompt}”"
+    asked = ", ".join(job.tags) or (f"“{job.prompt}”" if job.prompt else "codes")  # nothing else can be asked
     return asked if len(asked) <= LONGEST_NAME else f"{asked[: LONGEST_NAME - 1].rstrip(', ')}…"
 
 
@@ -111,7 +111,7 @@ def _row(tag: ComparedTag, duration: float, marks: list[list[float]]) -> dict[st
     said = f"{tag.tag}: {_seconds(first)} in A, {_seconds(second)} in B, {_agreed(tag)}"
     return {
         "tag": wording.printable(tag.tag),
-        "agreement": share(tag.agreement),
+        "agreement": per_cent(tag.agreement),
         "said": wording.printable(said),
         "asked": [tag.asked != "second", tag.asked != "first"],
         "bars": [bars(tag.first, duration), bars(tag.second, duration)],
@@ -150,9 +150,8 @@ def _sum(view: ComparisonView) -> str:
     more = f" {alone} more {'was' if alone == 1 else 'were'} asked for in one of them only." if alone else ""
     shared = len(view.tags) - alone
     tags = "1 tag" if shared == 1 else f"{shared:,} tags"
-    return (
-        f"They agree for <b>{share(view.agreement)}</b> of the time that both looked at, over {tags}.{more}"
-    )
+    agree = f"They agree for <b>{per_cent(view.agreement)}</b>"
+    return f"{agree} of the time that both looked at, over {tags}.{more}"
 
 
 def _table_row(tag: ComparedTag, colour: int) -> str:
@@ -163,7 +162,7 @@ def _table_row(tag: ComparedTag, colour: int) -> str:
     lengths = tag.both, tag.only_first, tag.only_second, tag.left_out
     cells = "".join(f'<td title="{length:.6f} s">{_seconds(length)}</td>' for length in lengths)
     exact = "nothing to compare" if tag.agreement is None else f"exactly {tag.agreement:.4%}"
-    return f'<tr class="tag-{colour}">{name}<td title="{exact}">{share(tag.agreement)}</td>{cells}</tr>'
+    return f'<tr class="tag-{colour}">{name}<td title="{exact}">{per_cent(tag.agreement)}</td>{cells}</tr>'
 
 
 def _difference(one: DifferenceView, colour: int) -> str:
@@ -191,7 +190,7 @@ def _caption(pair: CaptionPair) -> str:
 def _agreed(tag: ComparedTag) -> str:
     if tag.asked != "both":
         return f"asked for in {LETTERS[tag.asked]} only"
-    return "nothing to compare" if tag.agreement is None else f"the same for {share(tag.agreement)}"
+    return "nothing to compare" if tag.agreement is None else f"the same for {per_cent(tag.agreement)}"
 
 
 def _seconds(length: float, digits: int = 1) -> str:

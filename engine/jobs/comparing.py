@@ -102,13 +102,13 @@ class Comparisons:
     def _caption_pairs(self, first: JobRecord, second: JobRecord) -> tuple[CaptionPair, ...]:
         """Kept, since they are read from the disk, and stay the same while spans are made otherwise."""
         which = tuple((job.id, job.status, job.frames_done) for job in (first, second))
-        if self._captions[0] != which:
+        known, pairs = self._captions  # at once, for another thread may put its own there meanwhile
+        if known != which:
             within = max(job.sampling["step_us"] for job in (first, second))
             said = [self._store.runs.captions(job.id) for job in (first, second)]
             pairs = tuple(_pair(*pair) for pair in comparing.nearest(said[0], said[1], within))
             self._captions = which, pairs
-            return pairs
-        return self._captions[1]
+        return pairs
 
 
 def _file(job: JobRecord) -> tuple[str, int, int]:
@@ -119,14 +119,14 @@ def _agreements(first: Found, second: Found, duration_us: int) -> dict[str, Agre
     """Of the tags of the first, then of those of the second alone."""
     runs = _by_tag(first), _by_tag(second)
     tags = dict.fromkeys((*first.job.tags, *second.job.tags))
-    nothing = comparing.Found((), ())
+    nothing = comparing.TagFound((), ())
     return {tag: compare(runs[0].get(tag, nothing), runs[1].get(tag, nothing), duration_us) for tag in tags}
 
 
-def _by_tag(run: Found) -> dict[str, comparing.Found]:
+def _by_tag(run: Found) -> dict[str, comparing.TagFound]:
     """What a run says of each of its tags."""
     spans = {tag: list(found) for tag, found in groupby(run.spans, attrgetter("tag"))}
-    return {tag: comparing.Found(spans.get(tag, ()), looked) for tag, looked in _looked(run)}
+    return {tag: comparing.TagFound(spans.get(tag, ()), looked) for tag, looked in _looked(run)}
 
 
 def _looked(run: Found) -> Iterator[tuple[str, list[Looked]]]:

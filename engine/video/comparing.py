@@ -6,7 +6,7 @@ half-open. Knows nothing of jobs, settings or pages.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ Caption = tuple[int, str]  # when, in microseconds, and what was said
 
 
 @dataclass(frozen=True)
-class Found:
+class TagFound:
     """What one run says of one tag: where it holds, and what was looked at. Both are in the order of time."""
 
     spans: Sequence[Span]
@@ -54,7 +54,7 @@ class Agreement:
         return self.both_us + self.neither_us
 
 
-def compare(first: Found, second: Found, duration_us: int) -> Agreement:
+def compare(first: TagFound, second: TagFound, duration_us: int) -> Agreement:
     """Two runs about one tag, in a video of that length; what lies behind its end is left out."""
     whole = [(0, duration_us)]
     compared = common(common(_answered(first), _answered(second)), whole)
@@ -103,41 +103,43 @@ def nearest(
 
 def common(one: Sequence[Stretch], other: Sequence[Stretch]) -> list[Stretch]:
     """Where both are; each is in order and does not overlap itself."""
-    found: list[Stretch] = []
-    at = 0
-    for start, end in one:
-        while at < len(other) and other[at][1] <= start:
-            at += 1
-        ahead = at
-        while ahead < len(other) and other[ahead][0] < end:
-            found.append((max(start, other[ahead][0]), min(end, other[ahead][1])))
-            ahead += 1
-    return found
+    return [
+        (max(start, begin), min(end, stop))
+        for (start, end), met in _meeting(one, other)
+        for begin, stop in met
+    ]
 
 
 def outside(one: Sequence[Stretch], other: Sequence[Stretch]) -> list[Stretch]:
     """What is left of one outside of the other; each is in order and does not overlap itself."""
     found: list[Stretch] = []
-    at = 0
-    for start, end in one:
-        while at < len(other) and other[at][1] <= start:
-            at += 1
-        ahead = at
-        while start < end and ahead < len(other) and other[ahead][0] < end:
-            if start < other[ahead][0]:
-                found.append((start, other[ahead][0]))
-            start = other[ahead][1]
-            ahead += 1
+    for (start, end), met in _meeting(one, other):
+        for begin, stop in met:
+            if start < begin:
+                found.append((start, begin))
+            start = stop
         if start < end:
             found.append((start, end))
     return found
 
 
-def _answered(run: Found) -> list[Stretch]:
+def _meeting(one: Sequence[Stretch], other: Sequence[Stretch]) -> Iterator[tuple[Stretch, Sequence[Stretch]]]:
+    """Each stretch of one, with those of the other that it meets."""
+    first = behind = 0
+    for start, end in one:
+        while first < len(other) and other[first][1] <= start:
+            first += 1
+        behind = max(behind, first)
+        while behind < len(other) and other[behind][0] < end:
+            behind += 1
+        yield (start, end), other[first:behind]
+
+
+def _answered(run: TagFound) -> list[Stretch]:
     return _joined((each.start_us, each.end_us) for each in run.looked if each.answered)
 
 
-def _holding(run: Found) -> list[Stretch]:
+def _holding(run: TagFound) -> list[Stretch]:
     return _joined((span.start_us, span.end_us) for span in run.spans)
 
 

@@ -104,6 +104,7 @@
         const said = other && (await haven.fetched(`/follow/comparison?${new URLSearchParams(asked)}`));
         if (said && asked.job === job && asked.other === other) show(said);
         else if (asked.other !== other) again = Boolean(other);
+        else if (!said && picture?.moving) later(); // Haven did not answer; it may, the next time
       } while (again);
     } finally {
       asking = false;
@@ -121,7 +122,12 @@
     haven.morph(find("[data-compare-head]"), said.head);
     haven.morph(find("[data-compare-text]"), said.body);
     draw();
-    if (said.moving) timer = setTimeout(ask, EVERY_MS);
+    if (said.moving) later();
+  }
+
+  function later() {
+    clearTimeout(timer);
+    timer = setTimeout(ask, EVERY_MS);
   }
 
   function name({ tag }) {

@@ -36,7 +36,6 @@ from engine.jobs.comparing import Comparisons
 from engine.jobs.exporting import Exports
 from engine.jobs.findings import Findings
 from engine.jobs.search import Search
-from engine.jobs.trouble import storage_said as _storage_said
 from engine.jobs.views import frame_view, job_result, samples_of
 from engine.library import Library
 from engine.library.watch import Analysis
@@ -48,6 +47,7 @@ from engine.servers import NamedServers
 from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
+from engine.trouble import storage_said as _storage_said
 from engine.video.frames import VideoInfo, effective_interval, planned_count, probe
 from engine.video.previews import Previews
 from engine.video.refine import questions_per_edge

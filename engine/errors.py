@@ -42,4 +42,4 @@ class OutOfSpace(HavenError):
 
 
 class DataFolderError(HavenError):
-    """The data folder belongs to another process, or to a newer Haven."""
+    """The data folder cannot be used or written: another process's, a newer Haven's, locked, closed."""

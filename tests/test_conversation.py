@@ -10,13 +10,13 @@ from fakes import FakeBackend, Gate
 
 from engine.backends.base import LoadPlan
 from engine.cancel import CancelToken
-from engine.chat import conversation
+from engine.chat import conversation, pictures
 from engine.chat.conversation import Chats, update_of
-from engine.errors import Busy, InvalidInput, ModelError, OutOfSpace
+from engine.errors import Busy, DataFolderError, InvalidInput, ModelError, OutOfSpace
 from engine.loading import Candidate
 from engine.settings import GenerationSettings
 from engine.slot import Slot
-from storage.errors import DiskFull
+from storage.errors import DatabaseLocked, DiskFull
 from storage.store import Store
 
 WAIT = 30
@@ -250,6 +250,67 @@ def test_a_full_disk_is_said_and_what_was_said_before_is_kept(house, picture, mo
     assert house.messages(session_id)[0].text == "hello"
     assert [message.state for message in house.messages(session_id)] == ["done", "done"]
     assert len(house.messages(house.say("again", session_id))) == 4
+
+
+@pytest.mark.parametrize(
+    ("trouble", "raised", "said"),
+    [
+        (DiskFull("no room"), OutOfSpace, "The disk is full"),
+        (DatabaseLocked("Another program holds it."), DataFolderError, "Another program holds it"),
+    ],
+    ids=["full", "locked"],
+)
+def test_an_answer_whose_end_cannot_be_kept_says_so_and_is_kept_with_the_next(
+    house, monkeypatch, trouble, raised, said
+):
+    def refuse(*_, **__):
+        raise trouble
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.chats._store, "change_message", refuse)
+        answer = house.chats.send("", "first")
+        assert answer.wait(WAIT)
+        session_id = answer.session_id
+        shown = house.messages(session_id)[-1]
+        assert (shown.text, shown.state) == ("one two three", "done")
+        assert "not kept: " in shown.notice and said in shown.notice
+        assert update_of(answer).notice == shown.notice
+        for again in (house.chats.send, house.chats.edit, house.chats.regenerate):
+            given = {"send": ("second",), "edit": (shown.message_id - 1, "other"), "regenerate": ()}
+            with pytest.raises(raised, match=said):
+                again(session_id, *given[again.__name__])
+        assert [m.text for m in house.messages(session_id)] == ["first", "one two three"]
+    gate = house.hold_at(1)
+    answer = house.chats.send(session_id, "second")
+    assert gate.reached.wait(WAIT)
+    before, now = [m for m in house.messages(session_id) if m.role == "assistant"]
+    assert (before.text, before.state, before.notice) == ("one two three", "done", "")
+    assert (now.text, now.state) == ("one ", "answering")
+    kept = house.store.chats.messages(session_id)[1]
+    assert (kept.text, kept.state) == ("one two three", "done")
+    assert [m.text for m in house.given[-1]] == ["be brief", "first", "one two three", "second"]
+    gate.open()
+    assert answer.wait(WAIT)
+
+
+def test_the_draft_of_an_answer_stands_in_its_own_place_only(house):
+    session_id = house.say("first")
+    lost = house.messages(session_id)[-1].message_id
+    house.store.chats.change_message(lost, state="answering", text="")
+    house.say("second", session_id)
+    gate = house.hold_at(1)
+    answer = house.chats.send(session_id, "third")
+    assert gate.reached.wait(WAIT)
+    assert [m.text for m in house.messages(session_id)][1::2] == ["", "one two three", "one "]
+    gate.open()
+    assert answer.wait(WAIT)
+
+
+def test_a_picture_that_is_gone_when_it_is_taken_in_is_named(house, picture, monkeypatch):
+    monkeypatch.setattr(pictures, "read_picture", lambda file: file.unlink())
+    with pytest.raises(InvalidInput, match=r"There is no file .*red\.png"):
+        house.chats.send("", "look", [picture])
+    assert picture.parent.is_dir()
 
 
 def test_a_file_that_is_no_picture_is_refused_and_nothing_is_asked(house, tmp_path):

@@ -209,6 +209,22 @@ def test_a_full_disk_is_said_when_a_file_is_written(engine, video, monkeypatch):
     assert list((engine._store.folder / "exports").iterdir()) == []
 
 
+@pytest.mark.parametrize("uploaded", [False, True])
+def test_a_video_that_is_gone_after_the_look_at_it_is_named(engine, video, tmp_path, monkeypatch, uploaded):
+    film = Path(shutil.copy(video, tmp_path / "lake.mp4"))
+    look = engine.open_video
+
+    def look_and_lose(path):
+        info = look(path)
+        film.unlink()
+        return info
+
+    monkeypatch.setattr(engine, "open_video", look_and_lose)
+    with pytest.raises(MediaError, match=r"^There is no file .*lake\.mp4\. Check the name\.$"):
+        engine.submit_video(AnalysisRequest.of(film, "dark", uploaded=uploaded))
+    assert engine.jobs() == []
+
+
 def test_tags_outside_the_built_in_vocabulary_are_refused_before_the_run(engine, video):
     with pytest.raises(InvalidInput, match="boat"):
         engine.submit_video(AnalysisRequest.of(video, "dark, boat"))

@@ -15,6 +15,7 @@ MAY_USE_STORAGE = (
     "engine/library/",
     "engine/chat/conversation.py",
     "engine/prompts.py",
+    "engine/trouble.py",
 )
 HEAVY = {"torch", "transformers", "accelerate", "av", "cv2", "llama_cpp", "openai", "ollama"}
 

@@ -177,6 +177,25 @@ def test_a_defect_that_one_file_meets_holds_up_no_other(rounds, clip, films):
 
 
 @pytest.mark.timeout(240)
+def test_one_that_vanishes_while_it_is_queued_holds_up_no_other(rounds, clip, films, monkeypatch):
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        shutil.copy(clip, films / name)
+        (films / name).write_bytes((films / name).read_bytes() + name.encode())
+    look = rounds.engine.open_video
+
+    def look_and_lose(path):
+        info = look(path)
+        if Path(path).name == "b.mp4":
+            Path(path).unlink()
+        return info
+
+    monkeypatch.setattr(rounds.engine, "open_video", look_and_lose)
+    rounds.engine.library.watch(films, **ASKED)
+    rounds.look()
+    rounds.round()
+    assert rounds.states() == {"a.mp4": "queued", "b.mp4": "gone", "c.mp4": "queued"}
+
+
 def test_ten_thousand_files_are_taken_in_and_looked_through_again(rounds, clip, films):
     """Real ones, of which none is read yet."""
     count = 10_000

@@ -12,8 +12,8 @@ import pytest
 from engine.chat.pictures import read_picture
 from engine.engine import Engine
 from engine.errors import DataFolderError, HavenError, InvalidInput
-from engine.jobs.trouble import storage_said
 from engine.paths import place_of, why_not
+from engine.trouble import storage_said
 from engine.video.exports import read_spans
 from engine.video.request import AnalysisRequest
 from storage.store import Store

@@ -44,30 +44,43 @@ class Answer:
     def __init__(
         self,
         session_id: str,
+        message_id: int,
         slot: Slot,
         settings: GenerationSettings,
         turns: Sequence[Turn],
         keep: Callable[[Draft], None],
     ) -> None:
         self.session_id = session_id
+        self.message_id = message_id  # its place in the session
         self.cancel = CancelToken()
         self._slot, self._settings, self._keep = slot, settings, keep
         self._turns: Sequence[Turn] = turns
         self._draft = Draft()
+        self._unkept = ""  # why the end of it could not be kept, where that is so
         self._kept = time.monotonic()
         self.begun = _uncancellable()  # done with the first words, or with an end without any
-        self.ended = _uncancellable()  # done once it is over and kept
+        self.ended = _uncancellable()  # done once it is over and kept, or cannot be
         self._thread = threading.Thread(target=self._run, name="haven-chat")
         self._thread.start()
 
     @property
     def draft(self) -> Draft:
-        """How it stands now."""
-        return self._draft
+        """How it stands now, and whether that could not be kept."""
+        draft, unkept = self._draft, self._unkept
+        if not unkept:
+            return draft
+        said = f"This answer is not kept: {unkept} It is tried again with the next question."
+        return replace(draft, notice=" ".join(filter(None, (draft.notice, said))))
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end, at most so long; True when it is over and kept."""
+        """Wait for the end, at most so long; True when it is over and kept, or cannot be."""
         return not wait([self.ended], seconds).not_done
+
+    def keep_again(self) -> None:
+        """Keep the end of it, where that could not be done. Raises: as `keep`."""
+        if self._unkept:
+            self._keep(self._draft)
+            self._unkept = ""
 
     def _run(self) -> None:
         try:
@@ -83,8 +96,9 @@ class Answer:
         self._turns = ()  # pictures are large, and who looks at the answer later needs none of them
         try:
             self._keep(self._draft)
-        except HavenError as error:  # it stands on the page all the same, until Haven ends
+        except HavenError as error:  # it stands on the page all the same, which says so
             log.warning("an answer could not be kept: %s", error)
+            self._unkept = str(error)
         finally:
             self.ended.set_result(None)
             self._begin()

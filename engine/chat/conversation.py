@@ -20,9 +20,9 @@ from engine.chat.pictures import Pictures
 from engine.chat.texts import checked_text, title_of
 from engine.errors import Busy, InvalidInput
 from engine.events import ChatUpdate, Conversation, MessageView, SessionView
-from engine.jobs.trouble import storage_said
 from engine.settings import GenerationSettings
 from engine.slot import Slot
+from engine.trouble import storage_said
 from storage.records import MessageRecord, SessionRecord
 from storage.store import Store
 
@@ -140,7 +140,7 @@ class Chats:
             if not session_id:
                 session_id = self.new_session(text or "Pictures").session_id
             session = self._session(session_id)
-            self._refuse_while_answering(session_id)
+            self._settle_answer(session_id)
             if session.title == "New chat" and text and not self._store.messages(session_id):
                 self._store.change_session(session_id, title=title_of(text))
             names = self._pictures.keep(session_id, images)
@@ -151,7 +151,7 @@ class Chats:
     def regenerate(self, session_id: str) -> Answer:
         """Answer the last question again. Raises: Busy; InvalidInput where nothing was asked."""
         with self._lock:
-            self._refuse_while_answering(session_id)
+            self._settle_answer(session_id)
             messages = self._messages(session_id)
             asked = [message for message in messages if message.role == "user"]
             if not asked:
@@ -165,7 +165,7 @@ class Chats:
     def edit(self, session_id: str, message_id: int, text: str) -> Answer:
         """Ask a question in other words; what was said since is dropped. Raises: Busy; InvalidInput."""
         with self._lock:
-            self._refuse_while_answering(session_id)
+            self._settle_answer(session_id)
             found = [m for m in self._messages(session_id) if m.id == message_id and m.role == "user"]
             if not found:
                 raise InvalidInput("That question is not in this chat any more.")
@@ -206,7 +206,7 @@ class Chats:
         def keep(draft: Draft) -> None:
             self._store.change_message(message_id, **asdict(draft))
 
-        self._answers[session_id] = Answer(session_id, self._slot, settings, turns, keep)
+        self._answers[session_id] = Answer(session_id, message_id, self._slot, settings, turns, keep)
         return self._answers[session_id]
 
     def _imported(self, session_id: str, message: ImportedMessage) -> MessageRecord:
@@ -227,9 +227,12 @@ class Chats:
         answered = [turn for turn in turns[:-1] if len(turn) > 1]
         return [tuple(turn) for turn in (*answered, turns[-1])]
 
-    def _refuse_while_answering(self, session_id: str) -> None:
+    def _settle_answer(self, session_id: str) -> None:
+        """Keep the last answer, where that could not be done. Raises: Busy while it is written."""
         if self.answering(session_id) is not None:
             raise Busy("An answer is being written in this chat. Wait for it, or stop it.")
+        if session_id in self._answers:
+            self._answers[session_id].keep_again()
 
     def _session(self, session_id: str) -> SessionRecord:
         session = self._store.session(session_id)
@@ -242,7 +245,7 @@ class Chats:
 
     def _message_view(self, message: MessageRecord) -> MessageView:
         answer = self._answers.get(message.session_id) if message.state == "answering" else None
-        if answer is not None:
+        if answer is not None and answer.message_id == message.id:
             message = replace(message, **vars(answer.draft))
         return MessageView(
             message_id=message.id,

@@ -54,12 +54,16 @@ class Pictures:
             shutil.rmtree(self._folder / session_id, ignore_errors=True)
 
     def _copy(self, session_id: str, file: Path) -> str:
-        name = hashlib.sha256(file.read_bytes()).hexdigest()[:32] + file.suffix.lower()
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise InvalidInput(why_not(file, error)) from error
+        name = hashlib.sha256(data).hexdigest()[:32] + file.suffix.lower()
         place = self.path(session_id, name)
         if not place.exists():
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             partial = place.with_suffix(".partial")
-            shutil.copyfile(file, partial)
+            partial.write_bytes(data)
             partial.replace(place)
         return name
 

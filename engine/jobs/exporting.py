@@ -8,8 +8,8 @@ from engine.cancel import CancelToken
 from engine.errors import InvalidInput, MediaError
 from engine.events import JobResult
 from engine.jobs.findings import Findings
-from engine.jobs.trouble import storage_said
 from engine.jobs.videos import check_unchanged
+from engine.trouble import storage_said
 from engine.video import exports
 from engine.video.exports import beside
 from engine.video.frames import probe

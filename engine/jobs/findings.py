@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput
 from engine.events import SpansView
-from engine.jobs.trouble import storage_said
 from engine.jobs.videos import sha256_of_job
 from engine.jobs.views import job_spans, seconds, spans_view, tag_spans
 from engine.settings import number
+from engine.trouble import storage_said
 from engine.video.corrections import Correction, Stretch
 from engine.video.span_settings import SpanSettings
 from engine.video.spans import HIT_STATES, Sample, Span

@@ -62,17 +62,19 @@ class JobRunner:
     def submit(self, request: AnalysisRequest, info: VideoInfo) -> str:
         """Queue an analysis with the model that serves now; gives the job's id.
 
-        Raises: OSError when the video cannot be read or kept; storage's errors.
+        Raises: MediaError when the video cannot be read; OSError when it cannot be kept; storage's errors.
         """
-        path, sha256 = request.video.resolve(), ""
-        if request.uploaded:
-            sha256 = self._uploads.submit(videos.sha256_of, path, self._store, self._closing).result()
-        else:
-            sha256 = videos.known_sha256(path, self._store)
+        with videos.reading(request.video):
+            path = request.video.resolve()
+            if request.uploaded:
+                sha256 = self._uploads.submit(videos.sha256_of, path, self._store, self._closing).result()
+            else:
+                sha256 = videos.known_sha256(path, self._store)
         with self.files, self._worker.held():
             if request.uploaded:
                 path = videos.keep_upload(path, sha256, self._store.folder)
-            job = _new_job(request, info, self._slot.info, path, sha256, self._store)
+            with videos.reading(request.video):
+                job = _new_job(request, info, self._slot.info, path, sha256, self._store)
             self._store.add_job(job)
         if not sha256:
             self._hashing.submit(self._hash, job)

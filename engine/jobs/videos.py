@@ -8,10 +8,13 @@ import logging
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from engine.cancel import CancelToken
 from engine.errors import MediaError
+from engine.paths import why_not
 from storage.errors import StorageError
 from storage.records import JobRecord
 from storage.store import Store
@@ -19,6 +22,15 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 BLOCK = 4 << 20  # bytes read at a time
+
+
+@contextmanager
+def reading(video: Path) -> Iterator[None]:
+    """Raises: MediaError in place of what the disk says of a video that is read."""
+    try:
+        yield
+    except OSError as error:
+        raise MediaError(why_not(video, error)) from error
 
 
 def sha256_of(path: Path, store: Store, cancel: CancelToken) -> str:
@@ -65,7 +77,7 @@ def keep_upload(upload: Path, sha256: str, folder: Path) -> Path:
     """Keep an upload in the data folder, under its hash; gives its place there.
 
     The browser's copy stays where it is until it is swept away, so that a page that plays it goes on.
-    Raises: OSError, with nothing left behind.
+    Raises: MediaError when the upload cannot be opened; OSError; with nothing left behind.
     """
     kept = folder / "videos" / f"{sha256}{upload.suffix.lower()}"
     if not kept.exists():
@@ -109,7 +121,9 @@ def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system
-        with source.open("rb") as reader, target.open("xb") as writer:
+        with reading(source):
+            reader = source.open("rb")
+        with reader, target.open("xb") as writer:
             shutil.copyfileobj(reader, writer, BLOCK)
             writer.flush()
             os.fsync(writer.fileno())

@@ -11,13 +11,13 @@ from typing import Any
 from engine.errors import InvalidInput
 from engine.events import JobView
 from engine.jobs import JobRunner
-from engine.jobs.trouble import storage_said
 from engine.library import scan
 from engine.library.disk import Disk
 from engine.library.views import STATES, DiskUse, FilesPage, FileView, FolderView, QueueView
 from engine.library.watch import HELD, Analysis, Watcher
 from engine.paths import place_of, why_not
 from engine.settings import whole
+from engine.trouble import storage_said
 from engine.video.request import AnalysisRequest
 from storage.records import JobRecord, LibraryFileRecord, LibraryFolderRecord
 from storage.store import Store

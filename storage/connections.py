@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,6 +68,20 @@ class Connections:
         self._refuse_closed()
         with self._errors(), self.database.connection_context():
             return question()
+
+    def is_free(self) -> bool:
+        """Whether a change would find nobody else changing the file just now. Does not wait.
+
+        What else is wrong with the file, the change itself says.
+        """
+        self._refuse_closed()
+        try:
+            with closing(sqlite3.connect(self._file, 0, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            return error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return True
 
     def close(self) -> bool:
         """Finish the writes that were asked for, and close the file; False where that was done before."""

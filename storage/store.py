@@ -78,6 +78,10 @@ class Store:
         if self._connections.close():
             self._lock.release()
 
+    def is_free(self) -> bool:
+        """Whether nobody else, another program say, holds the database just now. Does not wait."""
+        return self._connections.is_free()
+
     # settings
 
     def setting(self, key: str, default: Any = None) -> Any:

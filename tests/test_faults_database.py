@@ -19,7 +19,7 @@ from storage.store import Store
 from tests.fakes import FakeBackend
 from tests.fixtures.another_program import AnotherProgram
 from tests.fixtures.videos import constant, numbered_video
-from tests.running import WAIT, Running
+from tests.running import WAIT, Running, until
 
 FRAMES = 10
 ALL_TIMES = [n * 100_000 for n in range(FRAMES)]
@@ -36,16 +36,6 @@ def soon(monkeypatch):
     """A lock is waited for a moment only, and what waits for the data folder looks again at once."""
     monkeypatch.setattr(connections, "LOCK_SECONDS", 0.1)
     monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.05)
-
-
-def until(look, wanted):
-    """What `look` gives once `wanted` holds for it."""
-    pause = threading.Event()
-    for _ in range(WAIT * 100):
-        if wanted(found := look()):
-            return found
-        pause.wait(0.01)
-    raise AssertionError(found)
 
 
 def test_a_lock_of_seconds_is_waited_for_by_the_job_and_by_the_page(tmp_path, clip):
@@ -93,6 +83,52 @@ def test_a_lock_that_lasts_pauses_the_job_which_says_so_and_goes_on_by_itself(so
             done = until(view, lambda job: job.status in ("completed", "failed", "completed_with_errors"))
             assert (done.status, done.error, done.frames_done) == ("completed", "", FRAMES)
             assert [frame.time_us for frame in house.frames(job_id)] == ALL_TIMES
+        finally:
+            other.let_go()
+            house.close()
+
+
+@pytest.mark.parametrize("wanted", ["", "paused", "cancelled"])
+def test_a_queued_job_that_meets_a_lock_says_so_and_pages_that_want_something_of_it_do_not_wait(
+    soon, tmp_path, clip, monkeypatch, wanted
+):
+    with AnotherProgram(tmp_path / "data") as other:
+        house = Running(tmp_path / "data", FakeBackend())
+        is_free, move_job = house.store.is_free, house.store.move_job
+        looks: list[bool] = []
+        moves: list[str] = []
+
+        def look():
+            looks.append(is_free())
+            return looks[-1]
+
+        def move(job_id, expected, status, **changes):
+            moves.append(status)
+            return move_job(job_id, expected, status, **changes)
+
+        monkeypatch.setattr(house.store, "is_free", look)
+        monkeypatch.setattr(house.store, "move_job", move)
+        try:
+            with house.runner._worker.held():  # so that it is queued before, and begins after
+                job_id = house.submit(clip, **ASKED)
+                other.take()
+
+            def view():
+                return house.runner.view(house.store.job(job_id))
+
+            shown = until(view, lambda job: job.status != "queued")
+            assert (shown.status, shown.reason) == ("paused", "database")
+            assert "Another program holds" in shown.error and "goes on by itself" in shown.error
+            until(lambda: len(looks), lambda times: times > 2)
+            assert moves == ["running"] and not any(looks), "it looks, and tries nothing that would wait"
+            if wanted:
+                {"paused": house.runner.pause, "cancelled": house.runner.cancel}[wanted](job_id)
+                assert view().status == wanted and moves == ["running"]
+            other.let_go()
+            ended = until(lambda: house.store.job(job_id), lambda job: job.status == (wanted or "completed"))
+            assert ended.error == "" and ended.frames_done == (0 if wanted else FRAMES)
+            if wanted == "paused":
+                assert house.resume(job_id).status == "completed"
         finally:
             other.let_go()
             house.close()

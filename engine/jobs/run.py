@@ -98,7 +98,7 @@ class Run:
         except DiskFull:
             return disk_full(self.store.folder)
         except DatabaseLocked as error:
-            return Ending("paused", "database", f"{error} The analysis goes on by itself.")
+            return database_locked(error)
         except ServerAway as error:
             return Ending("paused", "server", f"{error} The analysis goes on by itself when it is back.")
         except HavenError as error:
@@ -279,6 +279,10 @@ def disk_full(folder: Path) -> Ending:
     return Ending(
         "paused", "disk", f"The disk of {folder} is full. Free some space: the analysis goes on by itself."
     )
+
+
+def database_locked(error: DatabaseLocked) -> Ending:
+    return Ending("paused", "database", f"{error} The analysis goes on by itself.")
 
 
 def _answered(event: FrameRead | FrameLost) -> Sample:

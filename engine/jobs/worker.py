@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.jobs.retries import Retries
-from engine.jobs.run import Ending, Run, disk_full, identity
+from engine.jobs.run import Ending, Run, database_locked, disk_full, identity
 from engine.jobs.views import Pace
 from engine.slot import Slot
 from storage.errors import DatabaseLocked, DiskFull, StorageError
@@ -134,7 +134,7 @@ class Worker:
             while not self._closing.cancelled:
                 wait = self._retry()
                 job = self._store.next_queued()
-                if job is not None:
+                if job is not None and job.id not in self._unsaved:
                     return job
                 self._state.wait(wait)
         return None
@@ -160,7 +160,9 @@ class Worker:
             except DiskFull:
                 self._unsaved[job.id] = disk_full(self._store.folder)
                 raise
-            self._unsaved.pop(job.id, None)
+            except DatabaseLocked as error:
+                self._unsaved[job.id] = database_locked(error)
+                raise
             if claimed is None:
                 return None
             self._run = Run(claimed, CancelToken(), Pace(), self._store, self._thumbnails, self._slot)
@@ -194,12 +196,14 @@ class Worker:
             job = self._store.job(run.job.id)
             self._retries.failed(run.job.id, job.frames_done if job else 0)
 
-    def _save(self, job_id: str, ending: Ending) -> None:
+    def _save(
+        self, job_id: str, ending: Ending, expected: tuple[str, ...] = ("running", "cancelling")
+    ) -> None:
         changes: dict[str, object] = {"reason": ending.reason, "error": ending.error, "ended_at": time.time()}
         job = self._store.job(job_id) if ending.status == "completed" else None
         if job is not None:  # what was planned was an estimate; after errors it stays, to be compared with
             changes["frames_total"] = job.frames_done
-        self._store.move_job(job_id, ("running", "cancelling"), ending.status, **changes)
+        self._store.move_job(job_id, expected, ending.status, **changes)
 
     # jobs that go on by themselves
 
@@ -223,11 +227,12 @@ class Worker:
         return min(pauses, default=None)
 
     def _retry_writing(self) -> None:
-        if shutil.disk_usage(self._store.folder).free < DISK_ROOM:
+        """Asks first whether it can be done: pages that want something of the jobs wait meanwhile."""
+        if shutil.disk_usage(self._store.folder).free < DISK_ROOM or not self._store.is_free():
             return
         try:
             for job_id, ending in list(self._unsaved.items()):
-                self._save(job_id, ending)
+                self._save(job_id, ending, ("queued", "running", "cancelling"))
                 del self._unsaved[job_id]
             for reason in UNWRITABLE:
                 for job in self._waiting(reason):

@@ -4,10 +4,12 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ WAIT = 60
 FRAMES = 400
 KILLS = 8
 VIDEOS = 6
+ANSWERS = 80  # about each video
 
 
 @pytest.mark.timeout(240)
@@ -64,11 +67,11 @@ def test_a_library_that_is_killed_again_and_again_analyses_every_video_once(tmp_
         shutil.copy(clip, films / f"{n}.mp4")
         with (films / f"{n}.mp4").open("ab") as file:
             file.write(bytes([n]))  # each is a video of its own
-    moments, killed, done = random.Random(3), 0, False
-    while not done:
-        longest = moments.uniform(0, 0.6) if killed < KILLS else None
-        done = _watched(tmp_path / "data", films, longest)
-        killed += not done
+    moments, answers = random.Random(3), []
+    while not _watched(tmp_path / "data", films, moments.randrange(40) if len(answers) < KILLS else None):
+        answers.append(_answers_left(tmp_path / "data", tmp_path / "copy"))
+    assert answers == sorted(answers), "what was kept before a kill is there after the next"
+    assert any(0 < kept < VIDEOS * ANSWERS for kept in answers), f"kills met no work: {answers}"
     store = Store.open(tmp_path / "data")
     try:
         files = store.library.files(limit=100)
@@ -77,23 +80,45 @@ def test_a_library_that_is_killed_again_and_again_analyses_every_video_once(tmp_
         alive = Counter(job.video_path for job in jobs if job.status == "completed")
         assert alive == dict.fromkeys((str(films / f"{n}.mp4") for n in range(VIDEOS)), 1)
         assert all(job.status in ("completed", "cancelled") for job in jobs)
-        assert {job.frames_done for job in jobs if job.status == "completed"} == {80}
+        assert {job.frames_done for job in jobs if job.status == "completed"} == {ANSWERS}
         assert len({file.job_id for file in files}) == VIDEOS
     finally:
         store.close()
 
 
-def _watched(data: Path, films: Path, kill_after: float | None) -> bool:
-    """One process over the folder; whether it came to its end."""
+def _watched(data: Path, films: Path, kill_after: int | None) -> bool:
+    """One process over the folder, killed after so many jobs and answers more; whether it ended by itself."""
     command = [sys.executable, "-m", "tests.fixtures.library_worker", str(data), str(films)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == "watching\n"
-        killer = threading.Timer(kill_after, worker.kill) if kill_after is not None else None
-        if killer is not None:
-            killer.start()
+        if kill_after is not None:
+            _wait_for_more(data, kill_after, worker)
+            worker.kill()
         done = worker.stdout.read() == "done\n"
-        if killer is not None:
-            killer.cancel()
-            killer.join()
     return done and worker.returncode == 0
+
+
+def _wait_for_more(data: Path, more: int, worker: subprocess.Popen[str]) -> None:
+    """Until there are so many more jobs and answers than now, or the process has ended."""
+    jobs_and_answers = "SELECT (SELECT COUNT(*) FROM job) + (SELECT COUNT(*) FROM frame_answer)"
+    pause = threading.Event()
+    with closing(sqlite3.connect(f"{(data / 'haven.db').as_uri()}?mode=ro", uri=True)) as database:
+        (before,) = database.execute(jobs_and_answers).fetchone()
+        while worker.poll() is None:
+            (now,) = database.execute(jobs_and_answers).fetchone()
+            if now - before >= more:
+                return
+            pause.wait(0.002)
+
+
+def _answers_left(data: Path, copy: Path) -> int:
+    """How many a killed process left: counted in a copy, so that the next process finds all as it was."""
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for name in ("haven.db", "haven.db-wal"):
+        if (data / name).exists():
+            shutil.copy(data / name, copy / name)
+    with closing(sqlite3.connect(copy / "haven.db")) as database:
+        (answers,) = database.execute("SELECT COUNT(*) FROM frame_answer").fetchone()
+    return int(answers)

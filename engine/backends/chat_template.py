@@ -7,7 +7,7 @@ or write without end. Knows Jinja; nothing of tokens.
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from types import FrameType
@@ -18,15 +18,21 @@ import jinja2.ext
 import jinja2.runtime
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from engine.backends import template_lengths as lengths
 from engine.cancel import CancelToken
 from engine.errors import HavenError, ModelError
 
 Turn = Mapping[str, Any]  # {"role": ..., "content": a text, or a list of parts}
 LONGEST_SECONDS = 2.0  # of computing, whatever else the machine does; a template takes a thousandth of that
-LONGEST_SOURCE = 200_000  # characters; compiling takes as long as the source is, and is not watched
-MOST_CHARACTERS = 20_000_000  # a hundred times what a model reads
+LONGEST_SOURCE = 200_000  # characters
+_QUICK_SOURCE = 20_000  # compiled in half a second; to watch that takes three times as long
+_TO_COMPILE = 5  # times as long as to write
 _STEPS = 32  # from one look at the clock to the next
 _MOST_BITS = 100_000  # of a number
+# filters that read a value, or pick of it, and write nothing; and those that put something before its lines
+_READING = frozenset({"attr", "count", "d", "default", "first", "items", "last", "length", "list", "map"})
+_PICKING = frozenset({"reject", "rejectattr", "reverse", "select", "selectattr"})
+_SPREADING = frozenset({"indent", "slice", "wordwrap", "xmlattr"})
 _TEMPLATE_FILE = "<template>"  # what Jinja calls one that came as a text
 _OTHER = "Pick another model, or another file of this one."
 T = TypeVar("T")
@@ -55,7 +61,9 @@ class ChatTemplate:
         if len(source) > LONGEST_SOURCE:
             raise ModelError(f"{called} has {len(source):,} characters, which none needs. {_OTHER}")
         try:
-            self._template = _compiled(source)
+            self._template = self._compile(source)
+        except HavenError:
+            raise
         except Exception as error:  # Jinja's own, and what Python says to the program that Jinja writes
             raise ModelError(f"{called} does not compile: {_said(error)}. {_OTHER}") from error
 
@@ -71,9 +79,16 @@ class ChatTemplate:
         except Exception as error:  # whatever a program from elsewhere does
             raise RefusedConversation(f"{self._called} refuses this conversation: {_said(error)}.") from error
 
-    def _bounded(self, work: Callable[[], T], cancel: CancelToken | None = None) -> T:
+    def _compile(self, source: str) -> jinja2.Template:
+        """Nothing of a template runs meanwhile, so that only a long one can take long."""
+        if len(source) <= _QUICK_SOURCE:
+            return _compiled(source)
+        return self._bounded(lambda: _compiled(source), times=_TO_COMPILE)
+
+    def _bounded(self, work: Callable[[], T], cancel: CancelToken | None = None, times: int = 1) -> T:
         """Do what may never end: a step is each line of the template, and each function that it calls."""
-        deadline = time.thread_time() + self._longest_seconds
+        longest = self._longest_seconds * times
+        deadline = time.thread_time() + longest
         steps = 0
 
         def step(frame: FrameType, event: str, argument: object) -> Any:
@@ -81,13 +96,13 @@ class ChatTemplate:
             steps += 1
             if steps % _STEPS == 0:
                 if time.thread_time() > deadline:
-                    raise _Endless(f"did not end within {self._longest_seconds:g} seconds")
+                    raise _Endless(f"did not end within {longest:g} seconds")
                 if cancel is not None and cancel.cancelled:
                     raise _Endless("was stopped")
             if event != "call":
                 return step
             if frame.f_code in _JOINING:
-                _refuse_too_long(sum(map(_length, frame.f_locals.get("seq", ()))))
+                _refuse_too_long(sum(map(lengths.written, frame.f_locals.get("seq", ()))))
             return step if frame.f_code.co_filename == _TEMPLATE_FILE else None
 
         before = sys.gettrace()
@@ -143,40 +158,97 @@ def _joined(pieces: Iterable[str]) -> str:
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Also keeps a template from asking for more in one operation than the clock can stop."""
 
-    intercepted_binops = frozenset({"+", "*", "**"})
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
     concat = staticmethod(_joined)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "**":
             raise jinja2.exceptions.SecurityError("a chat template may not use **")
-        _refuse_too_long(_product(left, right) if operator == "*" else _length(left) + _length(right))
+        if operator == "*":
+            _refuse_too_long(_product(left, right))
+        elif operator == "+":
+            _refuse_too_long(lengths.of(left) + lengths.of(right))
+        elif isinstance(left, (str, bytes)):
+            _refuse_too_long(lengths.percent(_text(left), right))
         return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        method = getattr(called, "__wrapped__", called)  # the sandbox wraps `format`
+        owner, verb = getattr(method, "__self__", None), getattr(method, "__name__", "")
+        if verb == "join" and args:
+            args = (_listed(args[0]), *args[1:])
+        given = (*args, *kwargs.values())
+        if isinstance(owner, (str, bytes)):
+            _refuse_too_long(lengths.called(owner, verb, given))
+        elif isinstance(owner, int):
+            _refuse_too_long(lengths.widest(given))
+        return super().call(context, called, *args, **kwargs)
+
+
+def _watched(name: str, filter: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter behind a look at what it is given; one that wants the context is not run while compiling."""
+    wants = getattr(filter, "jinja_pass_arg", None)
+
+    @jinja2.pass_context
+    def watched(context: jinja2.runtime.Context, value: Any = "", *args: Any, **kwargs: Any) -> Any:
+        given = (*args, *kwargs.values())
+        if name == "join":
+            value = _listed(value)
+            _refuse_too_long(lengths.joined(args[0] if args else kwargs.get("d", ""), value))
+        elif name == "replace":
+            _refuse_too_long(lengths.replaced(value, *given[:2]))
+        elif name == "format":
+            _refuse_too_long(lengths.percent(str(value), given))
+        elif name in _SPREADING:
+            _refuse_too_long(lengths.spread(value, given))
+        elif name not in _READING | _PICKING:
+            _refuse_too_long(lengths.written(value) + lengths.widest(given))
+        known = {"context": context, "eval_context": context.eval_ctx, "environment": context.environment}
+        return filter(*([known[wants.name]] if wants else []), value, *args, **kwargs)
+
+    return watched
+
+
+def _shown(value: Any) -> Any:
+    """What is written as it is; a list may hold itself many times."""
+    if not isinstance(value, str):
+        _refuse_too_long(lengths.written(value))
+    return value
 
 
 def _refuse_too_long(length: int) -> None:
-    if length > MOST_CHARACTERS:
-        raise _Endless(f"writes more than {MOST_CHARACTERS // 1_000_000} million characters")
+    if length > lengths.MOST:
+        raise _Endless(f"writes more than {lengths.MOST // 1_000_000} million characters")
 
 
-def _length(value: object) -> int:
-    return len(value) if isinstance(value, (str, list, tuple)) else 0
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def _listed(parts: Any) -> Any:
+    """What can be gone through once only, as a list."""
+    return list(parts) if isinstance(parts, Iterator) else parts
 
 
 def _product(left: Any, right: Any) -> int:
     """How long it gets; numbers of so many digits that to multiply them takes minutes count as too long."""
     if isinstance(left, int) and isinstance(right, int):
-        return MOST_CHARACTERS + 1 if left.bit_length() + right.bit_length() > _MOST_BITS else 0
+        return lengths.MOST + 1 if left.bit_length() + right.bit_length() > _MOST_BITS else 0
     many, times = (right, left) if isinstance(left, int) else (left, right)
-    return _length(many) * times if isinstance(times, int) else 0
+    return lengths.of(many) * times if isinstance(times, int) else 0
 
 
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> jinja2.Template:
     """Kept, since one is wanted when a model is checked, when it is loaded, and when it is brought back."""
     environment = _Sandbox(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"]
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[_Generation, "jinja2.ext.loopcontrols"],
+        finalize=_shown,
     )
     environment.filters["tojson"] = _to_json
+    environment.filters = {name: _watched(name, filter) for name, filter in environment.filters.items()}
     return environment.from_string(source)
 
 
@@ -196,9 +268,10 @@ def _to_json(
     sort_keys: bool = False,
 ) -> str:
     """Jinja's own would write HTML's special characters otherwise."""
-    return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    encoder = json.JSONEncoder(
+        ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
     )
+    return _joined(encoder.iterencode(value))
 
 
 def _now(form: str) -> str:

@@ -12,12 +12,10 @@ import pytest
 from engine.backends.llamacpp import native
 from engine.backends.transformers import devices
 from engine.engine import Engine
-from engine.events import SwitchFinished
-from storage.store import Store
 from tests.fixtures.write_gguf import TINY, write_pair
+from tests.running import WAIT, engine_over, switched
 
 ROOT = Path(__file__).resolve().parents[1]
-WAIT = 120  # seconds after which a test gives up
 MODELS = {"llamacpp": "tiny", "transformers": "tiny_model"}
 
 
@@ -31,20 +29,8 @@ def shelf(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(shelf, tmp_path_factory) -> Iterator[Engine]:
-    folder = tmp_path_factory.mktemp("data")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "cache"))
-        engine = Engine(Store.open(folder / "data"), shelf)
-        engine.start()
+    with engine_over(shelf, tmp_path_factory.mktemp("data")) as engine:
         yield engine
-        engine.close()
-
-
-def switched(engine: Engine, provider: str, model: str) -> SwitchFinished:
-    run = engine.begin_switch(provider, model)
-    assert run.wait(WAIT)
-    assert isinstance(run.latest, SwitchFinished)
-    return run.latest
 
 
 def asked(engine: Engine, text: str = "What colour is this?", session: str = ""):

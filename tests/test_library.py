@@ -19,6 +19,7 @@ from engine.library import content, scan, watch
 from engine.video.request import AnalysisRequest
 from storage.library import Seen
 from storage.store import Store
+from tests.running import until
 
 WAIT = 60  # seconds after which a test gives up
 ALL = scan.matcher("")
@@ -71,16 +72,6 @@ def put(clips, name, folder, new_name=""):
 
 def watched(engine, folder, **how):
     return engine.library.watch(folder, **({"tags": "mostly red, mostly blue", "interval": 0.5} | how))
-
-
-def until(look, wanted):
-    """What `look` gives once `wanted` holds for it."""
-    pause = threading.Event()
-    for _ in range(WAIT * 50):
-        if wanted(found := look()):
-            return found
-        pause.wait(0.02)
-    raise AssertionError(found)
 
 
 def states(engine):

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import threading
 from dataclasses import replace
 
 import pytest
@@ -17,12 +16,12 @@ from engine.events import JobView
 from engine.library import watch
 from engine.library.views import DiskUse, FilesPage, FileView, FolderView, QueueView
 from storage.store import Store
+from tests.running import until
 from ui import library, library_cards
 from ui.follow import BUSY_MS, IDLE_MS
 from ui.house import House
 from ui.library_follow import DrawnLibrary, changes
 
-WAIT = 60
 EVIL = '<img src=x onerror="alert(1)">'
 JOB = JobView("a1", "lake.mp4", "queued", "", "builtin", "scene-facts", 0, 10, 0.0, None, None, None, "")
 WITHOUT_SUMMARY = replace(JOB, status="completed_with_errors", reason="summary", lacks_summary=True)
@@ -62,15 +61,6 @@ def films(tmp_path, clip):
 
 def page_of(*files, total=0, offset=0):
     return FilesPage(total or len(files), offset, files)
-
-
-def until(look, wanted):
-    pause = threading.Event()
-    for _ in range(WAIT * 50):
-        if wanted(found := look()):
-            return found
-        pause.wait(0.02)
-    raise AssertionError(found)
 
 
 # What is shown

@@ -1,4 +1,4 @@
-"""Chat templates that are broken: none takes away a model that serves, holds a thread, or fills the memory."""
+"""Broken chat templates: none takes away a model that serves, holds a thread, or fills the memory."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import jinja2.filters
 import pytest
 
 from engine.backends import provider
@@ -51,6 +52,43 @@ BROKEN = {
     DOUBLING.replace("OP", "+"): "writes more than",
     DOUBLING.replace("OP", "~"): "writes more than",
     "{% set n = namespace(t=9) %}{% for i in range(60) %}{% set n.t = n.t * n.t %}{% endfor %}": "writes",
+    "{{ 'a'|center(19999999)|upper|lower|length }}" * 30: "writes more than",
+    DOUBLING.replace("n.t OP n.t", "[n.t, n.t]"): "writes more than|did not end",
+    **dict.fromkeys(
+        (
+            "{{ 'a'.ljust(60000000) }}",
+            "{{ 'a'.zfill(60000000) }}",
+            "{{ 'a'.center(width=60000000) }}",
+            "{{ '%60000000d' % 1 }}",
+            "{{ '%*d' % (60000000, 1) }}",
+            "{{ '%.60000000f' | format(1) }}",
+            "{{ '{:>60000000}'.format(1) }}",
+            "{{ '{:>{}}'.format(1, '60000000') }}",
+            "{{ ('{0:>99999}' * 1000000).format(1) }}",
+            "{{ ('{0:>9999}' * 9000).format(1) }}",
+            "{{ ('%99999d' * 900) | format(*([1] * 900)) }}",
+            "{{ ('{0}' * 9000).format('x' * 100000) }}",
+            "{{ '{a:60000000}'.format_map({'a': 1}) }}",
+            "{{ 'a' | center(60000000) }}",
+            "{{ 'a' | indent(60000000) }}",
+            "{{ ('\n' * 1000000) | indent(1000) }}",
+            "{{ ['a'] | map('center', 60000000) | first }}",
+            "{{ 'a' | batch(6000000, 1) | list }}",
+            "{{ 'a' | slice(6000000) | list }}",
+            "{{ [1] | tojson(indent=60000000) }}",
+            "{{ ('a' * 10000000).replace('a', 'aaaa') }}",
+            "{{ ('a' * 10000000) | replace('a', 'aaaa') }}",
+            "{{ ('a' * 10000).join(['b'] * 10000) }}",
+            "{{ (['b'] * 10000) | join('a' * 10000) }}",
+            "{{ ['x' * 1000000] * 1000 }}",
+            "{{ (['x' * 1000000] * 1000) | string }}",
+            "{{ (['x' * 1000000] * 1000) | tojson }}",
+            "{{ ('\t' * 10000).expandtabs(10000) }}",
+            "{{ (5).to_bytes(60000000, 'big') }}",
+            "{{ 'x'.encode() * 60000000 }}",
+        ),
+        "writes more than 20 million characters",
+    ),
 }
 
 
@@ -94,6 +132,40 @@ def test_what_templates_expect_is_there():
     )
     turns = [{"role": "system", "content": "no"}, {"role": "user", "content": "<é>"}]
     assert ChatTemplate(source, TOKENS).render(turns) == '<s>{"role": "user", "content": "<é>"}4>'
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        ("{{ '%05d %s' % (42, 'é') }}{{ '%s' | format(7) }}{{ 7 % 4 }}", "00042 é73"),
+        ("{{ '{:>5}|{a}'.format('x', a=1) }}{{ 'a'.ljust(3) }}{{ 'a' | center(3) }}", "    x|1a   a "),
+        ("{{ ['a', 1] | map('string') | join(', ') }}{{ '-'.join(['b'] | map('upper')) }}", "a, 1B"),
+        (
+            "{{ 'aba' | replace('a', 'c') }}{{ 'aba'.replace('a', 'd', 1) }}{{ 'a\nb' | indent(2) }}",
+            "cbcdbaa\n  b",
+        ),
+        ("{{ {'a': [1, 'é']} | tojson(indent=2) }}", '{\n  "a": [\n    1,\n    "é"\n  ]\n}'),
+        ("{{ [1, 2, 3] | batch(2) | list }}{{ [1, 2] | sum }}{{ messages | length }}", "[[1, 2], [3]]31"),
+        ("{% filter upper %}a{{ none }}{{ [1] }}{% endfilter %}{{ nothing | default('d') }}", "ANONE[1]d"),
+    ],
+)
+def test_what_is_watched_writes_what_it_always_wrote(source, written):
+    assert ChatTemplate(source, TOKENS).render(HI) == written
+
+
+def test_nothing_of_a_template_runs_while_it_is_compiled(monkeypatch):
+    ran = []
+    monkeypatch.setitem(jinja2.filters.FILTERS, "center", lambda value, width: ran.append(width))
+    template = ChatTemplate("{{ 'a' | center(9) | upper | length }}{# of its own #}", TOKENS)
+    assert ran == []
+    template.render(HI)
+    assert ran == [9]
+
+
+def test_compiling_has_an_end():
+    source = "{% if messages %}{{ messages[0].content | trim }}{% endif %}" * 3000
+    with pytest.raises(ModelError, match=r"Boats did not end within 0\.25 seconds\. Pick another model"):
+        ChatTemplate(source, TOKENS, "Boats", longest_seconds=0.05)
 
 
 def test_a_long_conversation_is_written_whole():

@@ -141,9 +141,7 @@ def test_a_configuration_says_whether_its_model_reads_text_alone(config, writes)
         ({"chat_template.jinja": "", "tokenizer_config.json": '{"chat_template": ["odd", {}]}'}, False),
         ({"tokenizer_config.json": '{"chat_template": {"default": "{{ messages }}", "a": ""}}'}, True),
         (
-            {
-                "tokenizer_config.json": '{"chat_template": [{"name": "default", "template": "{{ messages }}"}]}'
-            },
+            {"tokenizer_config.json": '{"chat_template": [{"name": "default", "template": "{{ x }}"}]}'},
             True,
         ),
     ],

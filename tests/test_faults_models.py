@@ -136,11 +136,10 @@ from engine.backends.base import Message
 from engine.cancel import CancelToken
 from engine.settings import GenerationSettings, LoadOptions
 
-shelf, kind, dtype = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-source = provider(kind)
+shelf = Path(sys.argv[1])
+source = provider("llamacpp")
 entry = source.models(shelf)[0]
-options = LoadOptions(dtype=dtype) if dtype else LoadOptions()
-backend = source.load(entry, options, lambda share, what: None, CancelToken())
+backend = source.load(entry, LoadOptions(), lambda share, what: None, CancelToken())
 ask = lambda: "".join(
     getattr(piece, "text", "")
     for piece in backend.stream(
@@ -155,17 +154,11 @@ print("answers on")
 """
 
 
-@pytest.mark.parametrize(
-    ("kind", "dtype"), [("llamacpp", ""), ("transformers", ""), ("transformers", "bfloat16")]
-)
-def test_a_model_whose_files_are_overwritten_while_it_serves_answers_on(tmp_path, kind, dtype):
+def test_a_gguf_model_whose_files_are_overwritten_while_it_serves_answers_on(tmp_path):
     """In a process of its own: what is mapped and cut short would end it."""
-    if kind == "llamacpp":
-        write_pair(tmp_path)
-    else:
-        shutil.copytree(TINY, tmp_path / "tiny_model")
+    write_pair(tmp_path)
     told = subprocess.run(
-        [sys.executable, "-c", OVERWRITTEN, str(tmp_path), kind, dtype],
+        [sys.executable, "-c", OVERWRITTEN, str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, "HF_HUB_CACHE": str(tmp_path / "cache")},
         capture_output=True,

@@ -21,7 +21,6 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     ProcessorMixin,
-    modeling_utils,
 )
 from transformers.utils import logging as library_log
 
@@ -86,7 +85,7 @@ def load_model(
     Raises: ModelError; Cancelled; MemoryError and torch's own errors when memory runs out.
     """
     kind = AutoModelForImageTextToText if sees else AutoModelForCausalLM
-    with _watched(checkpoint, progress, cancel), _read_whole(placement):
+    with _watched(checkpoint, progress, cancel):
         model, found = kind.from_pretrained(
             folder,
             local_files_only=True,
@@ -181,24 +180,6 @@ def _watched(checkpoint: Checkpoint, progress: LoadProgress, cancel: CancelToken
         finally:
             building.remove()
             library_log.set_tqdm_hook(before)
-
-
-@contextmanager
-def _read_whole(placement: Placement) -> Iterator[None]:
-    """Have weights that stay in main memory read, not mapped: to overwrite a mapped file ends the process.
-
-    The library reads them on Windows. To be entered within `_watched`, which lets one in at a time.
-    """
-    opened = modeling_utils.safe_open
-
-    def read(file: Any, *args: Any, **named: Any) -> Any:
-        return opened(file, *args, **{**named, "backend": "pread"})
-
-    modeling_utils.safe_open = read if placement.device.type == "cpu" else opened
-    try:
-        yield
-    finally:
-        modeling_utils.safe_open = opened
 
 
 def _followed(

@@ -8,6 +8,7 @@ import pytest
 from engine import catalog
 from engine.errors import ModelError
 
+NAMED = '{"chat_template": [{"name": "default", "template": "{{ messages }}"}]}'  # one of several
 SEEING = {"architectures": ["LlavaForConditionalGeneration"], "vision_config": {"hidden_size": 8}}
 
 
@@ -140,10 +141,7 @@ def test_a_configuration_says_whether_its_model_reads_text_alone(config, writes)
         ({"tokenizer_config.json": '{"chat_template": null}'}, False),
         ({"chat_template.jinja": "", "tokenizer_config.json": '{"chat_template": ["odd", {}]}'}, False),
         ({"tokenizer_config.json": '{"chat_template": {"default": "{{ messages }}", "a": ""}}'}, True),
-        (
-            {"tokenizer_config.json": '{"chat_template": [{"name": "default", "template": "{{ x }}"}]}'},
-            True,
-        ),
+        ({"tokenizer_config.json": NAMED}, True),
     ],
 )
 def test_a_chat_template_is_found_in_all_its_places(tmp_path, files, has):

@@ -39,7 +39,8 @@ def job(page: Page, video: Path, scripts) -> str:
     page.get_by_label("A frame every (s)").fill("5")
     page.get_by_role("button", name="Analyse").click()
     expect(page.locator("#haven-run .run")).to_have_class("run completed")
-    return page.wait_for_function("() => haven.shownJob()").json_value()  # its frames are drawn a little later
+    shown = page.wait_for_function("() => haven.shownJob()")  # its frames are drawn a little later
+    return shown.json_value()
 
 
 def choose(page: Page, label: str) -> None:

@@ -35,6 +35,7 @@ from engine.jobs import JobRunner
 from engine.jobs.comparing import Comparisons
 from engine.jobs.exporting import Exports
 from engine.jobs.findings import Findings
+from engine.jobs.lookup import known_job
 from engine.jobs.search import Search
 from engine.jobs.views import frame_view, job_result, samples_of
 from engine.library import Library
@@ -53,7 +54,6 @@ from engine.video.previews import Previews
 from engine.video.refine import questions_per_edge
 from engine.video.request import AnalysisRequest
 from storage.errors import StorageError
-from storage.records import JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
 
@@ -280,7 +280,7 @@ class Engine:
 
     def job(self, job_id: str) -> JobView:
         """Raises: InvalidInput for an id that is not known."""
-        return self._jobs.view(self._record(job_id))
+        return self._jobs.view(known_job(self._store, job_id))
 
     def jobs(self, status: str = "", limit: int = 50) -> list[JobView]:
         """The newest first; `status` empty means all. Raises: InvalidInput."""
@@ -299,21 +299,21 @@ class Engine:
 
     def pause_job(self, job_id: str) -> JobView:
         """Raises: InvalidInput when there is nothing to pause."""
-        self._record(job_id)
+        known_job(self._store, job_id)
         with _storage_said():
             self._jobs.pause(job_id)
         return self.job(job_id)
 
     def resume_job(self, job_id: str) -> JobView:
         """Go on behind the last frame that was kept. Raises: InvalidInput when there is nothing to resume."""
-        self._record(job_id)
+        known_job(self._store, job_id)
         with _storage_said():
             self._jobs.resume(job_id)
         return self.job(job_id)
 
     def cancel_job(self, job_id: str) -> JobView:
         """Stop the computing; what was finished is kept. A job that has ended is left as it is."""
-        self._record(job_id)
+        known_job(self._store, job_id)
         with _storage_said():
             self._jobs.cancel(job_id)
         return self.job(job_id)
@@ -334,7 +334,7 @@ class Engine:
 
     def job_result(self, job_id: str) -> JobResult:
         """Everything that is known of a job."""
-        record = self._record(job_id)
+        record = known_job(self._store, job_id)
         frames = self._store.frames(job_id)
         found = self.findings.of(record, samples_of(frames))
         return job_result(self._jobs.view(record), record, frames, found)
@@ -345,7 +345,7 @@ class Engine:
 
     def video_path(self, job_id: str) -> Path:
         """The file that a job is about."""
-        return Path(self._record(job_id).video_path)
+        return Path(known_job(self._store, job_id).video_path)
 
     def thumbnail_path(self, job_id: str, time_us: int) -> Path:
         """Where the small picture of a frame is, once it is written."""
@@ -367,12 +367,6 @@ class Engine:
 
     def _room(self) -> Room:
         return room(self._slot.info)
-
-    def _record(self, job_id: str) -> JobRecord:
-        job = self._store.job(job_id) if isinstance(job_id, str) else None
-        if job is None:
-            raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
-        return job
 
     def _refuse(self, request: AnalysisRequest) -> None:
         refuse_what_the_model_cannot(request, self._slot.info)

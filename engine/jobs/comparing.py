@@ -20,6 +20,7 @@ from engine.events import (
     SpanView,
 )
 from engine.jobs.findings import Findings, Found
+from engine.jobs.lookup import known_job
 from engine.jobs.views import seconds, tag_looked
 from engine.video import comparing
 from engine.video.comparing import Agreement, Caption, compare, share
@@ -50,7 +51,7 @@ class Comparisons:
 
         Raises: InvalidInput for an unknown job.
         """
-        job = self._job(job_id)
+        job = known_job(self._store, job_id)
         same = self._store.runs.of_same_video(job, self._findings.known_content(job), MOST_OTHERS)
         return [self._view(other) for other in same]
 
@@ -73,12 +74,6 @@ class Comparisons:
         )
 
     # what the verbs are made of
-
-    def _job(self, job_id: str) -> JobRecord:
-        job = self._store.job(job_id) if isinstance(job_id, str) else None
-        if job is None:
-            raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
-        return job
 
     def _run(self, found: Found) -> ComparedRun:
         return ComparedRun(self._view(found.job), found.view.settings, found.view.looked)

@@ -8,6 +8,7 @@ from engine.cancel import CancelToken
 from engine.errors import InvalidInput, MediaError
 from engine.events import JobResult
 from engine.jobs.findings import Findings
+from engine.jobs.lookup import known_job
 from engine.jobs.videos import check_unchanged
 from engine.trouble import storage_said
 from engine.video import exports
@@ -38,7 +39,7 @@ class Exports:
         OutOfSpace.
         """
         counts_frames = exports.known_format(format).counts_frames
-        material = self._material(self._job(job_id), counts_frames)
+        material = self._material(known_job(self._store, job_id), counts_frames)
         with storage_said():
             return exports.export(material, format, self._store.folder / "exports")
 
@@ -51,7 +52,7 @@ class Exports:
         """
         if not isinstance(overwrite, bool):
             raise InvalidInput(f"overwrite must be true or false, not {overwrite!r:.80}.")
-        job = self._job(job_id)
+        job = known_job(self._store, job_id)
         material = self._material(job, counts_frames=False)
         beside.check_video(material)
         check_unchanged(job, self._store, CancelToken())
@@ -64,12 +65,6 @@ class Exports:
     def read_spans(self, file: Path) -> exports.ReadSpans:
         """The time spans in a `.AI.json`, of Haven or of another tagger. Raises: InvalidInput."""
         return exports.read_spans(file)
-
-    def _job(self, job_id: str) -> JobRecord:
-        job = self._store.job(job_id) if isinstance(job_id, str) else None
-        if job is None:
-            raise InvalidInput(f"There is no analysis {job_id!r:.80}; it may have been deleted.")
-        return job
 
     def _material(self, job: JobRecord, counts_frames: bool) -> exports.Material:
         return exports.Material(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput
 from engine.events import SpansView
+from engine.jobs.lookup import known_job
 from engine.jobs.videos import sha256_of_job
 from engine.jobs.views import job_spans, seconds, spans_view, tag_spans
 from engine.settings import number
@@ -60,7 +61,7 @@ class Findings:
 
     def found(self, job_id: str) -> Found:
         """The same, and what it was made of. Raises: InvalidInput for an unknown job."""
-        job = self._job(job_id)
+        job = known_job(self._store, job_id)
         samples, corrections = self._samples(job), self._corrections(job)
         settings = self.settings(job_id)
         made_of = job, len(samples), settings, corrections
@@ -102,7 +103,7 @@ class Findings:
 
     def set_settings(self, job_id: str, changes: object) -> SpansView:
         """Change some of them; gives the spans that this makes. Raises: InvalidInput, naming what is off."""
-        job = self._job(job_id)
+        job = known_job(self._store, job_id)
         with self._changing, storage_said():
             changed = self.settings(job_id).changed(changes, job.tags)
             self._store.corrections.set_settings(job_id, changed.as_dict(), changed.lowest)
@@ -116,7 +117,7 @@ class Findings:
         tag says, as after a double click, changes nothing. Reads the file's content where that was not done
         yet. Raises: InvalidInput, naming what is off.
         """
-        job = self._job(job_id)
+        job = known_job(self._store, job_id)
         if tag not in job.tags:
             raise InvalidInput(f"{tag!r} was not asked for. The tags are: {', '.join(job.tags) or 'none'}.")
         was, now = _stretch("old", old, job), _stretch("new", new, job)
@@ -149,7 +150,7 @@ class Findings:
 
     def undo(self, job_id: str) -> SpansView:
         """Take the last correction of this video back. Raises: InvalidInput where there is none."""
-        job = self._job(job_id)
+        job = known_job(self._store, job_id)
         sha256 = self.known_content(job)
         with self._changing, storage_said():
             if not sha256 or not self._store.corrections.remove_last_correction(sha256):
@@ -158,12 +159,6 @@ class Findings:
         return self.spans(job_id)
 
     # what the verbs are made of
-
-    def _job(self, job_id: str) -> JobRecord:
-        job = self._store.job(job_id) if isinstance(job_id, str) else None
-        if job is None:
-            raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
-        return job
 
     def _samples(self, job: JobRecord) -> list[Sample]:
         """All answers that are kept; only those that are new are read."""

@@ -32,6 +32,7 @@ from engine.events import (
     SwitchProgress,
 )
 from engine.jobs import JobRunner
+from engine.jobs.again import request_of
 from engine.jobs.comparing import Comparisons
 from engine.jobs.exporting import Exports
 from engine.jobs.findings import Findings
@@ -281,6 +282,10 @@ class Engine:
     def job(self, job_id: str) -> JobView:
         """Raises: InvalidInput for an id that is not known."""
         return self._jobs.view(known_job(self._store, job_id))
+
+    def request(self, job_id: str) -> AnalysisRequest:
+        """What a job was asked, to be asked again. Raises: InvalidInput for an id that is not known."""
+        return request_of(known_job(self._store, job_id))
 
     def jobs(self, status: str = "", limit: int = 50) -> list[JobView]:
         """The newest first; `status` empty means all. Raises: InvalidInput."""

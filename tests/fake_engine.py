@@ -56,6 +56,7 @@ class FakeEngine:
         self.vocabulary: tuple[str, ...] | None = ("dark", "moving")
         self.known_jobs: dict[str, JobView] = {}
         self.paths: dict[str, Path] = {}
+        self.requests: dict[str, AnalysisRequest] = {}
         self.answers: dict[str, list[FrameView]] = {}
         self.shelf = folder / "models"
         self.downloads = FakeDownloads(self._note)
@@ -182,6 +183,7 @@ class FakeEngine:
         )
         self.known_jobs[job.job_id] = job
         self.paths[job.job_id] = request.video
+        self.requests[job.job_id] = request
         self.answers[job.job_id] = []
         return job
 
@@ -222,6 +224,10 @@ class FakeEngine:
         if job_id not in self.known_jobs:
             raise InvalidInput(f"There is no analysis {job_id!r}; it may have been deleted.")
         return self.known_jobs[job_id]
+
+    def request(self, job_id: str) -> AnalysisRequest:
+        self.job(job_id)
+        return self.requests[job_id]
 
     def jobs(self, status: str = "", limit: int = 50) -> list[JobView]:
         newest = reversed(self.known_jobs.values())

@@ -40,6 +40,9 @@ class FakeFindings:
             SpanView(one.tag, one.start_us / 1e6, one.end_us / 1e6, one.confidence, one.hits) for one in made
         )
 
+    def settings(self, job_id: str) -> SpanSettings:
+        return self._settings
+
     def thresholds(self, job_id: str, tags: Sequence[str]) -> dict[str, float]:
         return {tag: self._settings.rule(tag).threshold for tag in tags}
 

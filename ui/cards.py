@@ -149,6 +149,7 @@ def _job_buttons(job: JobView) -> str:
     buttons = [_button("open", job, "Open")]
     if job.status in RESUMABLE or job.lacks_summary:
         buttons.append(_button("resume", job, "Resume"))
+    buttons += [_menu_button("compare", job, "Compare with…"), _menu_button("export", job, "Export…")]
     buttons.append(_button("delete", job, "Delete", " data-sure='Really delete?'"))
     return "".join(buttons)
 
@@ -157,4 +158,12 @@ def _button(act: str, job: JobView, label: str, more: str = "") -> str:
     return (
         f'<button type="button" class="small" data-act="{act}" data-job="{escape(job.job_id)}"{more} '
         f'aria-label="{label} {escape(job.video)}">{label}</button>'
+    )
+
+
+def _menu_button(menu: str, job: JobView, label: str) -> str:
+    off = "" if job.frames_done else ' disabled title="Nothing was analysed yet"'
+    return (
+        f'<button type="button" class="small" data-menu="{menu}" data-job="{escape(job.job_id)}"{off} '
+        f'aria-haspopup="menu" aria-label="{label.rstrip("…")} {escape(job.video)}">{label}</button>'
     )

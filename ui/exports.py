@@ -30,14 +30,14 @@ class Wanted(BaseModel):
     overwrite: bool = False
 
 
-def menu() -> str:
-    """The markup of the menu; `haven.exports` brings it to life."""
+def menu(name: str = "exports") -> str:
+    """The markup of the menu and of what is said of it; `haven.exportMenu` brings it to life by its name."""
     items = "".join(map(_item, FORMATS.values()))
     return (
-        '<div class="exports" popover data-exports role="menu" aria-label="Export as">'
+        f'<div class="exports" popover data-{name} role="menu" aria-label="Export as">'
         f"{items}<hr>"
         '<button type="button" role="menuitem" data-beside>Save .AI.json beside the video</button></div>'
-        '<p class="exports-said" role="status" data-exports-said hidden><span></span> '
+        f'<p class="exports-said" role="status" data-{name}-said hidden><span></span> '
         '<button type="button" class="small" data-replace hidden>Replace it</button></p>'
     )
 

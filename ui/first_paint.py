@@ -31,6 +31,7 @@ TOP = b"""
 <link rel="stylesheet" href="haven/assets/servers.css">
 <link rel="stylesheet" href="haven/assets/spans.css">
 <link rel="stylesheet" href="haven/assets/comparing.css">
+<link rel="stylesheet" href="haven/assets/read.css">
 <link rel="stylesheet" href="haven/assets/exports.css">
 <link rel="icon" type="image/svg+xml" href="haven/assets/mark.svg">
 <script src="haven/assets/player.js"></script>
@@ -38,11 +39,13 @@ TOP = b"""
 <script src="haven/assets/timeline.js"></script>
 <script src="haven/assets/spans.js"></script>
 <script src="haven/assets/comparing.js"></script>
+<script src="haven/assets/read.js"></script>
 <script src="haven/assets/found.js"></script>
 <script src="haven/assets/drop.js"></script>
 <script src="haven/assets/haven.js"></script>
 <script src="haven/assets/prompts.js"></script>
 <script src="haven/assets/exports.js"></script>
+<script src="haven/assets/jobs.js"></script>
 <script src="haven/assets/chat_pictures.js"></script>
 <script src="haven/assets/chat.js"></script>
 <script src="haven/assets/models.js"></script>

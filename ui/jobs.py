@@ -5,14 +5,22 @@ from typing import Any
 
 import gradio as gr
 
+from ui import exports
+from ui.filling import on_opened
 from ui.handling import EVERY_CLICK, explain, notice
 from ui.house import House
 from ui.off_loop import quick, slow
-from ui.stage import stage_of_job
+from ui.stage import Asked, stage_of_job
 from ui.video_layout import VideoTab
 from ui.widgets import ASSETS, own_html
 
-HISTORY = '<div data-part="jobs" class="history"></div>'
+OTHERS = (
+    '<div class="exports" popover data-job-others role="menu" aria-label="Other analyses of this video">'
+    '<p class="menu-title">Compare with</p><div data-others></div>'
+    '<p class="menu-none" data-none>There is no other analysis of this video yet. Open this one, change what '
+    "is asked or the model, and press Analyse; then the two can be held against each other.</p></div>"
+)
+HISTORY = f'{exports.menu("job-exports")}{OTHERS}<div data-part="jobs" class="history"></div>'
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,8 @@ def build() -> JobsTab:
     said = own_html(elem_id="haven-jobs-said")
     history = own_html(
         template=HISTORY,
-        js="haven.mount('jobs', element, (data) => trigger('act', data));",
+        js="const tell = (data) => trigger('act', data); haven.mount('jobs', element, tell); "
+        "haven.jobMenus(element, tell);",
         elem_id="haven-jobs",
     )
     return JobsTab(find, said, history)
@@ -43,11 +52,14 @@ def build() -> JobsTab:
 def wire(tab: JobsTab, house: House, video_tab: VideoTab) -> None:
     """Attach the buttons of the rows."""
 
-    async def act(event: gr.EventData) -> Any:
-        return await on_history_act(house, event.act, event.job)
+    async def act(event: gr.EventData, kept: Any, *typed: Any) -> tuple[Any, ...]:
+        shown = await on_history_act(house, event.act, event.job)
+        return (*shown, *await on_opened(house, shown[0], kept, Asked(*typed)))
 
+    given = [video_tab.kept, *video_tab.asked]
+    shown = [video_tab.stage, video_tab.remembered, tab.said, *video_tab.filling]
     for part in (tab.history, tab.find):
-        part.act(act, None, [video_tab.stage, video_tab.remembered, tab.said], **EVERY_CLICK)
+        part.act(act, given, shown, **EVERY_CLICK)
 
 
 async def on_history_act(house: House, act: str, job_id: str) -> tuple[Any, Any, str]:

@@ -11,10 +11,11 @@ from typing import Any
 import gradio as gr
 
 from engine.errors import InvalidInput
+from ui.filling import on_opened
 from ui.handling import EVERY_CLICK, explain, notice
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
-from ui.stage import stage_of_job
+from ui.stage import Asked, stage_of_job
 from ui.video_layout import VideoTab
 from ui.widgets import ASSETS, own_html
 
@@ -44,10 +45,13 @@ def build() -> LibraryTab:
 def wire(tab: LibraryTab, house: House, video_tab: VideoTab) -> None:
     """Attach what can be done with folders, videos and jobs."""
 
-    async def act(event: gr.EventData) -> Shown:
-        return await on_library_act(house, event.act, event.job)
+    async def act(event: gr.EventData, kept: Any, *typed: Any) -> tuple[Any, ...]:
+        shown = await on_library_act(house, event.act, event.job)
+        return (*shown, *await on_opened(house, shown[0], kept, Asked(*typed)))
 
-    tab.lists.act(act, None, [video_tab.stage, video_tab.remembered, tab.said], **EVERY_CLICK)
+    given = [video_tab.kept, *video_tab.asked]
+    shown = [video_tab.stage, video_tab.remembered, tab.said, *video_tab.filling]
+    tab.lists.act(act, given, shown, **EVERY_CLICK)
 
 
 async def on_library_act(house: House, act: str, subject: str) -> Shown:

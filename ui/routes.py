@@ -21,6 +21,7 @@ from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
 from ui.previews import preview_routes
 from ui.prompts import prompt_routes
+from ui.reading import reading_routes
 from ui.servers_api import server_routes
 from ui.spans_routes import spans_routes
 from ui.widgets import ASSETS
@@ -46,6 +47,7 @@ def own_routes(house: House) -> APIRouter:
     router = APIRouter()
     router.include_router(spans_routes(house))
     router.include_router(comparing_routes(house))
+    router.include_router(reading_routes(house))
     engine = house.engine
     models = ModelsFollow(engine)
     router.include_router(prompt_routes(house))

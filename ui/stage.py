@@ -61,6 +61,26 @@ class Asked:
     refine: bool = False
     summary: bool = False
 
+    @classmethod
+    def of(cls, request: AnalysisRequest) -> "Asked":
+        """The fields as they stand for a request: with its video it is asked again by them."""
+        sampling = request.sampling
+        listed = sampling.mode == "times"
+        return cls(
+            tags=", ".join(tag.written for tag in request.asked),
+            prompt=request.prompt,
+            interval=float(sampling.interval),
+            start=_seconds(sampling.start_us) if sampling.start_us else "",
+            end="" if sampling.end_us is None else _seconds(sampling.end_us),
+            most="" if sampling.max_frames is None else str(sampling.max_frames),
+            codes=request.codes,
+            mode="interval" if listed else sampling.mode,
+            times=", ".join(map(_seconds, sampling.times_us)),
+            reuse="" if sampling.reuse is None else repr(sampling.reuse).removesuffix(".0"),
+            refine=sampling.refine,
+            summary=request.summary,
+        )
+
     def request(self, opened: Opened) -> AnalysisRequest:
         """Raises: InvalidInput, naming the field."""
         if self.interval is None:
@@ -101,6 +121,11 @@ def _numbers(name: str, text: str) -> list[float] | None:
     """Numbers with commas, semicolons or spaces between; None for nothing. Raises: InvalidInput."""
     found = [_number(name, part) for part in (text or "").replace(",", " ").replace(";", " ").split()]
     return [number for number in found if number is not None] or None
+
+
+def _seconds(time_us: int) -> str:
+    """Exactly, and no longer than it has to be."""
+    return f"{time_us / 1e6:.6f}".rstrip("0").rstrip(".")
 
 
 def stage_of_path(house: House, text: str) -> Staged:

@@ -4,13 +4,13 @@ Nothing here computes. Handlers hand over to the engine and show what it says; t
 arrive with what the page follows.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 import gradio as gr
 
-from ui import panels
+from ui import filling, panels
 from ui.handling import EVERY_CLICK, QUIET, explain, notice
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
@@ -61,6 +61,7 @@ def _wire_choosing(tab: VideoTab, house: House) -> None:
     async def plan(staged: str, *fields: Any) -> str:
         return await on_fields_change(house, staged, Asked(*fields))
 
+    filling.wire(tab, house).then(plan, [tab.stage, *tab.asked], tab.plan, **QUIET)
     tab.stage.upload(upload, None, shown, **QUIET)
     tab.sample.click(sample, None, shown, **QUIET)
     gr.on([tab.open_path.click, tab.path.submit], open_path, tab.path, shown, **QUIET)
@@ -77,15 +78,18 @@ def _wire_choosing(tab: VideoTab, house: House) -> None:
 
 
 def _wire_asking(tab: VideoTab, house: House, flipped: gr.HTML) -> None:
-    async def analyse(staged: str, *fields: Any) -> AsyncIterator[Shown]:
-        yield STARTING
-        yield await on_analyse_click(house, staged, Asked(*fields))
+    async def analyse(staged: str, *fields: Any) -> AsyncIterator[tuple[Any, ...]]:
+        yield (*STARTING, gr.skip(), gr.skip())
+        shown = await on_analyse_click(house, staged, Asked(*fields))
+        begun = bool(Staged.from_json(shown[0]).job)
+        yield (*shown, *(("", None) if begun else (gr.skip(), gr.skip())))
 
     async def flip(staged: str, *fields: Any) -> Any:
         return vocabulary_chips(house), await on_fields_change(house, staged, Asked(*fields))
 
     asked = [tab.stage, *tab.asked]
-    tab.analyse.click(analyse, asked, [tab.stage, tab.remembered, tab.said], **QUIET)
+    shown = [tab.stage, tab.remembered, tab.said, tab.filled, tab.kept]
+    tab.analyse.click(analyse, asked, shown, **QUIET)
     flipped.flip(flip, asked, [tab.vocabulary, tab.plan], **QUIET)
 
 
@@ -97,6 +101,7 @@ def load_with(page: gr.Blocks, tab: VideoTab, house: House) -> None:
 
     shown = [tab.stage, tab.vocabulary, *tab.asked]
     page.load(opened, [tab.remembered, tab.typed], shown, **QUIET)
+    filling.load_with(page, tab, house)
 
 
 async def on_page_load(house: House, remembered: Any, typed: Any) -> tuple[Any, ...]:
@@ -146,6 +151,8 @@ async def on_analyse_click(house: House, staged: Any, asked: Asked) -> Shown:
         return gr.skip(), gr.skip(), notice("Choose a video first: drop one here, or name a file.")
     try:
         job = await slow(house.engine.submit_video, asked.request(opened))
+        if stage.job:
+            await slow(_same_rules, house, stage.job, job.job_id, job.tags)
     except Exception as error:  # noqa: BLE001 - shown to the person
         return gr.skip(), gr.skip(), notice(explain(error))
     following = replace(stage, job=job.job_id).as_json()
@@ -168,6 +175,15 @@ async def on_run_act(house: House, act: str, job_id: str) -> str:
     except Exception as error:  # noqa: BLE001 - shown to the person
         return notice(explain(error))
     return ""
+
+
+def _same_rules(house: House, before: str, job_id: str, tags: Sequence[str]) -> None:
+    """Make the spans of an analysis as those of the one before on the stage, which a person has set."""
+    findings = house.engine.findings
+    rules = findings.settings(before).as_dict()
+    own = {tag: rule for tag, rule in rules["tags"].items() if tag in tags}
+    if {**rules, "tags": own} != findings.settings(job_id).as_dict():
+        findings.set_settings(job_id, {**rules, "tags": own})
 
 
 def _sample(house: House) -> Staged:

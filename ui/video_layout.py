@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import exports, prompts
+from ui import exports, prompts, reading
 from ui.widgets import ASSETS, own_html
 
 # It only keeps what lies in the browser readable after a restart; nothing secret is kept there.
@@ -32,6 +32,7 @@ class VideoTab:
     open_path: gr.Button
     sample: gr.Button
     run: gr.HTML
+    filled: gr.HTML
     tags: gr.Textbox
     vocabulary: gr.HTML
     prompt: gr.Textbox
@@ -51,6 +52,7 @@ class VideoTab:
     said: gr.HTML
     remembered: gr.BrowserState
     typed: gr.BrowserState
+    kept: gr.BrowserState  # of what was filled in, and what stood there before
 
     @property
     def asked(self) -> list[Any]:
@@ -58,17 +60,23 @@ class VideoTab:
         first = [self.tags, self.prompt, self.interval, self.start, self.end, self.most, self.codes]
         return [*first, self.mode, self.times, self.reuse, self.refine, self.summary]
 
+    @property
+    def filling(self) -> list[Any]:
+        """What is written when the settings of an analysis are filled in."""
+        return [self.filled, self.kept, *self.asked]
+
 
 def build() -> VideoTab:
     """Lay the tab out: what is seen at the left, what is asked and answered at the right."""
     remembered = gr.BrowserState("", storage_key="haven-stage", secret=BROWSER_SECRET)
     typed = gr.BrowserState(None, storage_key="haven-fields", secret=BROWSER_SECRET)
+    kept = gr.BrowserState(None, storage_key="haven-filled", secret=BROWSER_SECRET)
     with gr.Row(elem_id="haven-video", equal_height=False):
         with gr.Column(scale=7, min_width=0, elem_id="haven-left"):
             left = _build_left()
         with gr.Column(scale=5, min_width=0, elem_id="haven-right"):
             right = _build_right()
-    return VideoTab(**left, **right, remembered=remembered, typed=typed)
+    return VideoTab(**left, **right, remembered=remembered, typed=typed, kept=kept)
 
 
 def _build_left() -> dict[str, Any]:
@@ -93,6 +101,9 @@ def _build_left() -> dict[str, Any]:
 
 
 def _build_right() -> dict[str, Any]:
+    filled = own_html(
+        elem_id="haven-filled", js="haven.mount('filled', element, (data) => trigger('act', data));"
+    )
     tags = gr.Textbox(
         label="Tags to look for",
         info="Each is a yes or no for every frame; several may hold at once.",
@@ -116,12 +127,17 @@ def _build_right() -> dict[str, Any]:
         )
         analyse = gr.Button("Analyse", variant="primary", scale=3, min_width=120, elem_id="haven-analyse")
         export = gr.Button("Export", scale=1, min_width=80, elem_id="haven-export")
-    own_html(template=exports.menu(), js="haven.exports(element);", elem_id="haven-exports")
+    own_html(
+        template=exports.menu() + reading.button(),
+        js="haven.exports(element); haven.readSpans(element);",
+        elem_id="haven-exports",
+    )
     said = own_html(elem_id="haven-video-said")
     plan = own_html(elem_id="haven-plan")
     more = _build_more()
     own_html(template=RESULTS, js="haven.results(element);", elem_id="haven-results")
     return {
+        "filled": filled,
         "tags": tags,
         "vocabulary": vocabulary,
         "prompt": prompt,

@@ -57,7 +57,7 @@ def show(page: Page, job: str) -> None:
 def compared(page, runs) -> Page:
     """A page on which the finer analysis is open, held against the other one."""
     show(page, runs[1])
-    page.get_by_label("Compare with").select_option(runs[0])
+    page.locator("[data-other]").select_option(runs[0])
     expect(page.locator(".compare-table tbody tr")).to_have_count(2)
     return page
 
@@ -107,8 +107,8 @@ def test_a_comparison_is_left(compared):
     page.get_by_role("button", name="Leave the comparison").click()
     expect(page.locator("[data-compare-view]")).to_be_hidden()
     expect(page.get_by_role("button", name="Leave the comparison")).to_be_hidden()
-    expect(page.get_by_label("Compare with")).to_be_focused()
-    expect(page.get_by_label("Compare with")).to_have_value("")
+    expect(page.locator("[data-other]")).to_be_focused()
+    expect(page.locator("[data-other]")).to_have_value("")
 
 
 def test_a_video_that_was_analysed_once_is_compared_with_nothing(compared, scripts, tmp_path):
@@ -123,13 +123,13 @@ def test_a_video_that_was_analysed_once_is_compared_with_nothing(compared, scrip
 def test_what_was_deleted_meanwhile_is_said(page, runs, scripts, short_video):
     other = analysed(scripts, short_video, "dark", 2)
     show(page, runs[1])
-    page.get_by_label("Compare with").select_option(other)
+    page.locator("[data-other]").select_option(other)
     expect(page.locator(".compare-table tbody tr")).to_have_count(3)
     expect(page.locator(".compare-sum")).to_contain_text("No tag was asked for in both")
     scripts.predict(other, api_name="/delete_job")
     slide(page, 51)
     expect(page.locator("[data-compare-trouble]")).to_contain_text("it may have been deleted")
-    page.get_by_label("Compare with").select_option(runs[0])
+    page.locator("[data-other]").select_option(runs[0])
     expect(page.locator(".compare-table tbody tr")).to_have_count(2)
     expect(page.locator("[data-compare-trouble]")).to_be_hidden()
 

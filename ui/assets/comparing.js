@@ -16,8 +16,10 @@
   let again = false; // something moved meanwhile
   let timer = 0;
   let listed = 0; // when the other analyses were asked for
+  let wanted = null; // { job, other }: what is to be compared once that job is open
+  let sought = false; // a person asked for it elsewhere: it is brought into sight when it is there
 
-  haven.comparing = { mount, reset, follow };
+  haven.comparing = { mount, reset, follow, against };
   const moved = haven.onPlayhead;
   haven.onPlayhead = (seconds) => {
     moved(seconds);
@@ -55,9 +57,24 @@
     find("[data-other]").replaceChildren();
   }
 
+  // Hold an analysis that is open, or is about to be, against another one.
+  function against(first, second) {
+    wanted = { job: first, other: second };
+    if (first === job) take();
+  }
+
+  function take() {
+    sought = true;
+    root.hidden = false;
+    pick(wanted.other);
+    wanted = null;
+    list();
+  }
+
   // The spans of the open analysis were drawn anew.
   function follow(found) {
     if (found.job !== job) return;
+    if (wanted && wanted.job === job) return take();
     if (Date.now() - listed > EVERY_MS) list();
     if (other) ask();
   }
@@ -114,7 +131,13 @@
   function show(said) {
     trouble(said.trouble || "");
     find("[data-compare-view]").hidden = Boolean(said.trouble);
-    if (said.trouble) return;
+    if (!said.trouble) redraw(said);
+    if (sought) root.scrollIntoView({ block: "start" });
+    sought = false;
+    if (said.moving) later();
+  }
+
+  function redraw(said) {
     const built = picture && JSON.stringify(picture.rows.map(name)) === JSON.stringify(said.rows.map(name));
     const axis = picture && picture.duration === said.duration;
     picture = said;
@@ -122,7 +145,6 @@
     haven.morph(find("[data-compare-head]"), said.head);
     haven.morph(find("[data-compare-text]"), said.body);
     draw();
-    if (said.moving) later();
   }
 
   function later() {

@@ -24,6 +24,12 @@
     haven.onPlayhead && haven.onPlayhead(seconds);
   };
 
+  // In seconds, as an analysis or the browser knows it; 0: unknown.
+  haven.videoLength = () => {
+    const { duration } = stage.querySelector("video");
+    return haven.timeline.length() || (Number.isFinite(duration) ? duration : 0);
+  };
+
   // Go to a moment of a job whose video is about to be shown.
   haven.seekIn = (job, seconds) => (wanted = { job, seconds });
 
@@ -37,6 +43,7 @@
     stage.querySelector("[data-detail]").textContent = staged.detail || "";
     if (video.getAttribute("src") !== (staged.src || null) && !samePlace(video, staged)) {
       cannotPlay(false);
+      haven.putAwaySpans(); // what was read from a file is about the video before
       if (staged.src) video.src = staged.src;
       else video.removeAttribute("src");
       video.load();

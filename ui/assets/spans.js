@@ -14,6 +14,7 @@
 
   haven.mountSpans = (element) => {
     root = element.querySelector("[data-spans]");
+    haven.mountRead(element.querySelector("[data-read-spans]"));
     haven.comparing.mount(root.querySelector("[data-compare]"));
     root.addEventListener("input", onInput);
     root.addEventListener("change", onChange);

@@ -14,7 +14,7 @@
   let took = 0;
   let playhead = 0;
 
-  haven.timeline = { reset, follow, show };
+  haven.timeline = { reset, follow, show, length: () => (line ? line.duration : 0) };
   haven.playhead = () => playhead;
   haven.onPlayhead = (seconds) => {
     playhead = seconds;

@@ -1,0 +1,160 @@
+"""What an analysis was asked, put back into the fields of the Video tab; and the way back to what was there.
+
+Nothing that a person typed is lost by it: what is not in the fields is kept in this browser, and one click
+exchanges the two.
+"""
+
+import time
+from dataclasses import astuple, dataclass, fields, replace
+from html import escape
+from typing import Any, Self
+
+import gradio as gr
+
+from engine.errors import HavenError
+from engine.events import JobView
+from ui import wording
+from ui.handling import QUIET, explain, notice
+from ui.house import House
+from ui.off_loop import quick
+from ui.stage import Asked, Staged
+from ui.video_layout import MODES, VideoTab
+
+FIELDS = len(fields(Asked))
+SHOWN_TIMES = 4  # of a list of times
+Filled = tuple[Any, ...]  # for the note, for what the browser keeps, and for each field
+NOTHING: Filled = tuple(gr.skip() for _ in range(2 + FIELDS))
+
+
+@dataclass(frozen=True)
+class Filling:
+    """Which analysis the fields were filled in from, and what does not stand in them now."""
+
+    job: str
+    pure: Asked  # what the analysis was asked
+    other: Asked  # before: what the person had typed; gone back: what had been filled in
+    back: bool = False  # the person went back to their own
+
+    def kept(self) -> dict[str, Any]:
+        """For the browser, which `of` takes back."""
+        return {
+            "job": self.job,
+            "pure": list(astuple(self.pure)),
+            "other": list(astuple(self.other)),
+            "back": self.back,
+        }
+
+    @classmethod
+    def of(cls, kept: Any) -> Self | None:
+        """What a browser handed back; None for anything that is not one of these."""
+        if not isinstance(kept, dict) or not isinstance(kept.get("job"), str):
+            return None
+        given = kept.get("pure"), kept.get("other")
+        if not all(isinstance(one, list) and len(one) == FIELDS for one in given):
+            return None
+        return cls(kept["job"], Asked(*kept["pure"]), Asked(*kept["other"]), bool(kept.get("back")))
+
+
+def wire(tab: VideoTab, house: House) -> Any:
+    """Attach the buttons of the note; gives what happened, for what has to follow."""
+
+    async def act(event: gr.EventData, kept: Any, *typed: Any) -> Filled:
+        return await on_note_act(house, event.act, kept, Asked(*typed))
+
+    return tab.filled.act(act, [tab.kept, *tab.asked], tab.filling, **QUIET)
+
+
+def load_with(page: gr.Blocks, tab: VideoTab, house: House) -> None:
+    """Say again what was filled in, and keep the way back."""
+
+    async def opened(kept: Any) -> str:
+        filling = Filling.of(kept)
+        return "" if filling is None else await quick(note, house, filling)
+
+    page.load(opened, tab.kept, tab.filled, **QUIET)
+
+
+async def on_opened(house: House, shown: Any, kept: Any, typed: Asked) -> Filled:
+    """A job has come onto the stage as `shown`: fill its settings in. Without one nothing changes."""
+    staged = Staged.from_json(shown)
+    if not staged.job:
+        return NOTHING
+    try:
+        return await quick(_fill, house, staged.job, kept, typed)
+    except Exception as error:  # noqa: BLE001 - shown to the person
+        return (notice(explain(error)), *NOTHING[1:])
+
+
+async def on_note_act(house: House, act: str, kept: Any, typed: Asked) -> Filled:
+    """Exchange what stands in the fields for what is kept, or leave it as it is and say no more."""
+    filling = Filling.of(kept)
+    if act == "leave" or filling is None:
+        return ("", None, *NOTHING[2:])
+    return await quick(_shown, house, replace(filling, other=typed, back=not filling.back), filling.other)
+
+
+def note(house: House, filling: Filling) -> str:
+    """What was filled in, from which analysis, and the way back. Escapes all that it shows."""
+    words, label = _words(house, filling), "Fill in again" if filling.back else "Undo"
+    way_back = "" if filling.other == filling.pure and not filling.back else _button("swap", label)
+    return wording.printable(
+        f'<div class="filled" role="status"><p>{words}</p>'
+        f'<span class="filled-acts">{way_back}{_button("leave", "Leave it so")}</span></div>'
+    )
+
+
+def beyond(asked: Asked) -> list[str]:
+    """What is asked beside tags, question and interval: those fields may be out of sight."""
+    listed = [part.strip() for part in asked.times.split(",") if part.strip()]
+    more = f" and {len(listed) - SHOWN_TIMES:,} more" if len(listed) > SHOWN_TIMES else ""
+    modes = {mode: label[:1].lower() + label[1:] for label, mode in MODES}
+    said: dict[str, object] = {
+        f"from {asked.start} s": asked.start,
+        f"to {asked.end} s": asked.end,
+        f"at most {asked.most} frames": asked.most,
+        modes.get(asked.mode or "", ""): asked.mode not in (None, "interval"),
+        f"at {', '.join(listed[:SHOWN_TIMES])}{more} s": listed,
+        f"answers reused up to {asked.reuse} %": asked.reuse,
+        "exact starts and ends": asked.refine,
+        "a summary": asked.summary,
+        "QR and bar codes": asked.codes,
+    }
+    return [words for words, holds in said.items() if holds]
+
+
+def _fill(house: House, job_id: str, kept: Any, typed: Asked) -> Filled:
+    before, pure = Filling.of(kept), Asked.of(house.engine.request(job_id))
+    # Who looks through several analyses is led back to their own words, not to the last analysis.
+    untouched = before is not None and not before.back and typed == before.pure
+    other = before.other if before is not None and untouched else typed
+    return _shown(house, Filling(job_id, pure, other), pure)
+
+
+def _shown(house: House, filling: Filling, asked: Asked) -> Filled:
+    return (note(house, filling), filling.kept(), *astuple(asked))
+
+
+def _words(house: House, filling: Filling) -> str:
+    if filling.back:
+        return "What you had typed is back in the fields."
+    try:
+        job = house.engine.job(filling.job)
+    except HavenError:
+        return "Filled in from an analysis that was deleted since."
+    said = f"Filled in: what {_named(job)} was asked."
+    more = beyond(filling.pure)
+    said += f" Under More: {escape('; '.join(more))}." if more else ""
+    status = house.engine.status()
+    if (status.provider, status.model) != (job.provider, job.model):
+        said += " Another model is loaded now; the next analysis asks that one."
+    return said
+
+
+def _named(job: JobView) -> str:
+    made = wording.when(job.created_at, time.time()) if job.created_at else ""
+    by = ", ".join(part for part in (escape(job.model), made) if part)
+    return f"the analysis of <b>{escape(job.video)}</b> ({by})"
+
+
+def _button(act: str, label: str) -> str:
+    return f'<button type="button" class="small" data-act="{act}">{label}</button>'

@@ -55,6 +55,7 @@ from engine.video.previews import Previews
 from engine.video.refine import questions_per_edge
 from engine.video.request import AnalysisRequest
 from storage.errors import StorageError
+from storage.patience import told_soon
 from storage.store import Store
 from storage.thumbnails import Thumbnails
 
@@ -158,8 +159,9 @@ class Engine:
         wanted = candidate(provider_id, model, kept, self._shelf)
 
         def persist(info: BackendInfo) -> None:
-            self._store.set_setting("model", {"provider": provider_id, "model": model, "options": kept})
-            self._store.set_setting(_options_key(provider_id, model), kept)
+            with told_soon():
+                self._store.set_setting("model", {"provider": provider_id, "model": model, "options": kept})
+                self._store.set_setting(_options_key(provider_id, model), kept)
 
         def work(report: Report, cancel: CancelToken) -> SwitchFinished:
             result = self._slot.switch(wanted, cast(WhenBusy, when_busy), report, cancel, persist)
@@ -238,7 +240,7 @@ class Engine:
         try:
             self._jobs.model_changed()
         except StorageError as error:
-            log.warning("jobs that wait for this model stay paused: %s", error)
+            log.warning("jobs that wait for this model go on when the database lets them: %s", error)
 
     # videos and jobs
 

@@ -82,6 +82,10 @@ class Store:
         """Whether nobody else, another program say, holds the database just now. Does not wait."""
         return self._connections.is_free()
 
+    def held_up(self) -> str:
+        """Who makes a change wait just now, for the person; empty where none waits, or only a moment."""
+        return self._connections.held_up()
+
     # settings
 
     def setting(self, key: str, default: Any = None) -> Any:

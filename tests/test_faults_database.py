@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.backends.base import FrameAnswer
-from engine.engine import Engine
-from engine.errors import DataFolderError
 from engine.jobs import worker
-from engine.video.request import AnalysisRequest
-from storage import connections
+from storage import patience
 from storage.errors import DatabaseLocked
 from storage.store import Store
 from tests.fakes import FakeBackend
@@ -34,25 +31,26 @@ def clip(tmp_path_factory) -> Path:
 @pytest.fixture
 def soon(monkeypatch):
     """A lock is waited for a moment only, and what waits for the data folder looks again at once."""
-    monkeypatch.setattr(connections, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "LONG_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "SHORT_SECONDS", 0.1)
     monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.05)
 
 
-def test_a_lock_of_seconds_is_waited_for_by_the_job_and_by_the_page(tmp_path, clip):
+def test_a_lock_of_seconds_is_waited_for_by_whatever_runs_by_itself(tmp_path, clip):
     with AnotherProgram(tmp_path / "data") as other:
         backend = FakeBackend(on_look=lambda frame: other.take() if frame.index == 3 else None)
         house = Running(tmp_path / "data", backend)
         try:
             job_id = house.submit(clip, **ASKED)
             until(lambda: backend.asked, lambda asked: 3 in asked)
-            page = threading.Thread(target=house.store.set_setting, args=("said", "meanwhile"))
-            page.start()
+            beside = threading.Thread(target=house.store.set_setting, args=("said", "meanwhile"))
+            beside.start()
             writer = house.store._connections._writer
             until(writer._work_queue.qsize, lambda waiting: waiting > 0)
             kept = len(house.frames(job_id))
-            assert kept <= 4 and page.is_alive(), "what is kept can be read, and both changes wait"
+            assert kept <= 4 and beside.is_alive(), "what is kept can be read, and both changes wait"
             other.let_go()
-            page.join(WAIT)
+            beside.join(WAIT)
             job = house.wait(job_id)
             assert (job.status, job.frames_failed, job.error) == ("completed", 0, "")
             assert [frame.time_us for frame in house.frames(job_id)] == ALL_TIMES
@@ -132,35 +130,6 @@ def test_a_queued_job_that_meets_a_lock_says_so_and_pages_that_want_something_of
         finally:
             other.let_go()
             house.close()
-
-
-def test_what_a_page_wants_to_keep_meanwhile_is_refused_in_words_and_works_afterwards(soon, tmp_path, clip):
-    films = tmp_path / "films"
-    films.mkdir()
-    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")  # not started: only the page writes
-    job_id = engine.submit_video(AnalysisRequest.of(clip, "dark", interval=0.1)).job_id
-    verbs = {
-        "settings": lambda: engine.set_generation(temperature=0.5),
-        "an analysis": lambda: engine.submit_video(AnalysisRequest.of(clip, "dark", interval=0.2)),
-        "a pause": lambda: engine.pause_job(job_id),
-        "a folder": lambda: engine.library.watch(films, "dark"),
-        "a chat": lambda: engine.chats.new_session(),
-    }
-    try:
-        with AnotherProgram(tmp_path / "data") as other:
-            other.take()
-            for what, verb in verbs.items():
-                with pytest.raises(DataFolderError, match=r"Another program holds .*haven\.db"):
-                    verb()
-                    raise AssertionError(f"{what} was kept")
-            assert engine.job(job_id).status == "queued", "what there is can be read"
-            assert engine.generation().temperature != 0.5 and engine.library.folders() == []
-        for verb in verbs.values():
-            verb()
-        assert engine.generation().temperature == 0.5 and len(engine.jobs()) == 2
-        assert engine.job(job_id).status == "paused"
-    finally:
-        engine.close()
 
 
 def test_a_start_beside_another_program_waits_for_it_or_says_so(soon, tmp_path):

@@ -22,7 +22,7 @@ from engine.errors import Busy, InvalidInput
 from engine.events import ChatUpdate, Conversation, MessageView, SessionView
 from engine.settings import GenerationSettings
 from engine.slot import Slot
-from engine.trouble import storage_said
+from engine.trouble import in_words, storage_said
 from storage.records import MessageRecord, SessionRecord
 from storage.store import Store
 
@@ -202,7 +202,7 @@ class Chats:
         message_id = self._store.add_messages([*question, empty])[-1]
         turns = self._turns([m for m in self._store.messages(session_id) if m.id != message_id])
 
-        @storage_said()
+        @in_words()
         def keep(draft: Draft) -> None:
             self._store.change_message(message_id, **asdict(draft))
 

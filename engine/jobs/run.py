@@ -45,6 +45,7 @@ STOPPED: dict[str, tuple[JobStatus, str]] = {
     "cancel": ("cancelled", ""),
     "delete": ("cancelled", ""),
 }
+WISHES = frozenset({"pause", "cancel", "delete"})  # of a person
 _STRENGTH = {wish: strength for strength, wish in enumerate(STOPPED)}
 
 
@@ -59,6 +60,7 @@ class Ending:
     status: JobStatus
     reason: str = ""
     error: str = ""
+    deleted: bool = False  # it is to be forgotten altogether
 
 
 @dataclass(eq=False)
@@ -282,7 +284,13 @@ def disk_full(folder: Path) -> Ending:
 
 
 def database_locked(error: DatabaseLocked) -> Ending:
-    return Ending("paused", "database", f"{error} The analysis goes on by itself.")
+    return Ending("paused", "database", held_up(str(error)))
+
+
+def held_up(by_whom: str, wanted: str = "") -> str:
+    """What is said of an analysis that waits for another program, and of one that is to end as `wanted`."""
+    then = {"pause": "It pauses then.", "cancel": "It ends then.", "delete": "It ends then."}
+    return f"{by_whom} {then.get(wanted, 'The analysis goes on by itself.')}"
 
 
 def _answered(event: FrameRead | FrameLost) -> Sample:

@@ -9,7 +9,9 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from engine.backends.base import BackendInfo
@@ -17,14 +19,15 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled, InvalidInput
 from engine.events import RESUMABLE, JobView
 from engine.jobs import videos
-from engine.jobs.run import STOPPED, SUMMARY_ALONE, Ending, identity
+from engine.jobs.run import STOPPED, SUMMARY_ALONE, Ending, Run, held_up
 from engine.jobs.views import job_view, lacks_summary
-from engine.jobs.worker import ALL, Worker
+from engine.jobs.worker import Worker
 from engine.slot import Slot
 from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest
 from engine.video.tags import details_of
-from storage.errors import StorageError
+from storage.errors import DiskFull, StorageError
+from storage.patience import told_soon
 from storage.records import FrameRecord, JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
@@ -67,7 +70,8 @@ class JobRunner:
         with videos.reading(request.video):
             path = request.video.resolve()
             if request.uploaded:
-                sha256 = self._uploads.submit(videos.sha256_of, path, self._store, self._closing).result()
+                hashing = partial(videos.sha256_of, path, self._store, self._closing)
+                sha256 = self._uploads.submit(copy_context().run, hashing).result()  # as patient as who asks
             else:
                 sha256 = videos.known_sha256(path, self._store)
         with self.files, self._worker.held():
@@ -127,9 +131,7 @@ class JobRunner:
             return
         with self._worker.held():
             if not self._worker.stop(job_id, "delete"):
-                self._thumbnails.delete(job_id)  # first, so that a full disk has room for the rest
-                self._thumbnails.flush()
-                self._store.delete_job(job_id)
+                self._forget(job_id)
         with self.files:
             if job.uploaded and not self._store.jobs_using(job.video_path):
                 Path(job.video_path).unlink(missing_ok=True)
@@ -171,9 +173,7 @@ class JobRunner:
 
     def model_changed(self) -> None:
         """Let the jobs go on that waited for the model which serves now."""
-        for job in self._store.jobs(status="paused", limit=ALL):
-            if job.reason == "model" and identity(job) == self._slot.info.identity:
-                self._worker.requeue(job)
+        self._worker.model_changed()
 
     # what people see of jobs
 
@@ -185,10 +185,21 @@ class JobRunner:
         view = job_view(
             job, self._latest(job), run.pace if run else None, self._earlier(job) if forecast else None
         )
-        view = replace(view, writing=run.writing) if run is not None else view
+        view = self._as_it_runs(view, run) if run is not None else view
         if unsaved is None:
             return view
         return replace(view, status=unsaved.status, reason=unsaved.reason, error=unsaved.error)
+
+    def _as_it_runs(self, view: JobView, run: Run) -> JobView:
+        """With what is not in the database: that of the run, and what the database waits for itself."""
+        waits_for = self._store.held_up()
+        stopping = view.status == "running" and run.wanted in ("cancel", "delete")
+        return replace(
+            view,
+            writing=run.writing,
+            status="cancelling" if stopping else view.status,
+            error=held_up(waits_for, run.wanted) if waits_for else view.error,
+        )
 
     def newest_frames(self, job: JobRecord, limit: int) -> list[FrameRecord]:
         """Those answered last, the newest first: by time, but where a run goes back to narrow its spans."""
@@ -211,9 +222,19 @@ class JobRunner:
         job = self._store.job(job_id)
         return self.view(job).status.replace("_", " ") if job else "gone"
 
+    def _forget(self, job_id: str) -> None:
+        try:
+            self._store.delete_job(job_id)
+        except DiskFull:  # its pictures make room for the rest
+            self._thumbnails.delete(job_id)
+            self._thumbnails.flush()
+            self._store.delete_job(job_id)
+        self._thumbnails.delete(job_id)
+
     def _hash_upload(self, path: Path) -> None:
         try:
-            videos.sha256_of(path, self._store, self._closing)
+            with told_soon():  # a person may come to wait for it
+                videos.sha256_of(path, self._store, self._closing)
         except Cancelled:
             return
         except (OSError, StorageError) as error:  # a job about it says so to the person

@@ -34,7 +34,7 @@ def reading(video: Path) -> Iterator[None]:
 
 
 def sha256_of(path: Path, store: Store, cancel: CancelToken) -> str:
-    """Hex digest of a file, kept by (path, size, mtime) so that it is made once.
+    """Hex digest of a file, kept by (path, size, mtime) so that it is made once, if it can be kept.
 
     Raises: Cancelled; OSError when the file cannot be read.
     """
@@ -47,7 +47,10 @@ def sha256_of(path: Path, store: Store, cancel: CancelToken) -> str:
         while block := file.read(BLOCK):
             cancel.raise_if_cancelled()
             digest.update(block)
-    store.set_video_hash(str(path), before.st_size, before.st_mtime_ns, digest.hexdigest())
+    try:
+        store.set_video_hash(str(path), before.st_size, before.st_mtime_ns, digest.hexdigest())
+    except StorageError as error:  # it is right all the same, and made again when it is needed
+        log.info("the hash of %s is not kept: %s", path, error)
     return digest.hexdigest()
 
 

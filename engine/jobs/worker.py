@@ -1,7 +1,8 @@
 """The thread that works on jobs, one after the other, and what it is told while it does.
 
 Every change of a job's status is one conditional update of the database. Whatever the database throws, the
-thread lives on: an ending that cannot be written yet is shown, and written later.
+thread lives on: an ending that cannot be written yet is shown, and written later. Who holds the state keeps
+others waiting, a person among them, so that no change of these waits long for another program.
 """
 
 import logging
@@ -10,14 +11,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.jobs.retries import Retries
-from engine.jobs.run import Ending, Run, database_locked, disk_full, identity
+from engine.jobs.run import WISHES, Ending, Run, database_locked, disk_full, identity
 from engine.jobs.views import Pace
 from engine.slot import Slot
 from storage.errors import DatabaseLocked, DiskFull, StorageError
+from storage.patience import told_soon
 from storage.records import JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
@@ -41,6 +44,7 @@ class Worker:
         self._state = threading.Condition()
         self._run: Run | None = None
         self._unsaved: dict[str, Ending] = {}
+        self._model_came = False  # and jobs that wait for it may not have been queued again yet
         self._retries = Retries()
         self._disk_due = 0.0  # monotonic: when it is looked again whether the disk has room
         self._closing = CancelToken()
@@ -63,9 +67,11 @@ class Worker:
     @contextmanager
     def held(self) -> Iterator[None]:
         """No job begins or ends meanwhile; afterwards the thread looks for work."""
-        with self._state:
-            yield
-            self._state.notify_all()
+        with told_soon(), self._state:
+            try:
+                yield
+            finally:
+                self._state.notify_all()
 
     @property
     def run(self) -> Run | None:
@@ -85,16 +91,26 @@ class Worker:
             return True
 
     def stop(self, job_id: str, why: str) -> bool:
-        """Stop the run of this job, if it runs, and wait a moment for its end; False when it does not."""
-        with self._state:
+        """Stop the run of this job, if it runs, and wait a moment for its end; False when it does not.
+
+        Needs no database: where it cannot be written now, what was wished for is written later.
+        """
+        with told_soon(), self._state:
             run = self._run
             if run is None or run.job.id != job_id:
                 return False
+            until = time.monotonic() + STOP_SECONDS
             run.stop(why)
             if why != "pause":
-                self._store.move_job(job_id, ("running",), "cancelling")
-            self._state.wait_for(lambda: self._run is not run, STOP_SECONDS)
+                self._note_cancelling(job_id)
+            self._state.wait_for(lambda: self._run is not run, max(0.0, until - time.monotonic()))
             return True
+
+    def _note_cancelling(self, job_id: str) -> None:
+        try:
+            self._store.move_job(job_id, ("running",), "cancelling")
+        except (DiskFull, DatabaseLocked) as error:
+            log.warning("that job %s is being cancelled could not be written: %s", job_id, error)
 
     def end_all_unsaved(self, ending: Ending) -> None:
         """As `end_unsaved`, for every job that waits for room on the disk."""
@@ -105,6 +121,12 @@ class Worker:
         """As `stop`, for whichever job runs; gives how many these were, 0 or 1."""
         with self._state:
             return int(self._run is not None and self.stop(self._run.job.id, why))
+
+    def model_changed(self) -> None:
+        """Let the jobs go on that waited for the model which serves now, as soon as that can be written."""
+        with self.held():
+            self._model_came = True
+            self._go_on_with_model()
 
     def requeue(self, job: JobRecord) -> None:
         """Let a paused job go on."""
@@ -130,7 +152,7 @@ class Worker:
 
         What goes on by itself is queued again first: it would wait for the end of a long queue else.
         """
-        with self._state:
+        with told_soon(), self._state:
             while not self._closing.cancelled:
                 wait = self._retry()
                 job = self._store.next_queued()
@@ -152,7 +174,7 @@ class Worker:
             self._settle(run, ending)
 
     def _claim(self, job: JobRecord) -> Run | None:
-        with self._state:
+        with told_soon(), self._state:
             try:
                 claimed = self._store.move_job(
                     job.id, ("queued",), "running", started_at=time.time(), error=""
@@ -171,8 +193,8 @@ class Worker:
             return self._run
 
     def _settle(self, run: Run, ending: Ending | None) -> None:
-        with self._state:
-            ending = ending or run.stopped()  # asked here, since a stronger wish may have come meanwhile
+        with told_soon(), self._state:
+            ending = self._wished(run, ending)  # here, since a stronger wish may have come meanwhile
             try:
                 self._save(run.job.id, ending)
                 self._after(run, ending)
@@ -184,10 +206,19 @@ class Worker:
                 self._run = None
                 self._state.notify_all()
 
+    def _wished(self, run: Run, ending: Ending | None) -> Ending:
+        """What a person wishes goes before a pause that would end by itself."""
+        if ending is None or (ending.status == "paused" and run.wanted in WISHES):
+            ending = run.stopped()
+        return replace(ending, deleted=True) if run.wanted == "delete" else ending
+
+    def _delete(self, job_id: str) -> None:
+        self._store.delete_job(job_id)
+        self._thumbnails.delete(job_id)
+
     def _after(self, run: Run, ending: Ending) -> None:
-        if run.wanted == "delete":
-            self._store.delete_job(run.job.id)
-            self._thumbnails.delete(run.job.id)
+        if ending.deleted:
+            self._delete(run.job.id)
         elif ending.reason == "model" and identity(run.job) == self._slot.info.identity:
             self.requeue(run.job)  # its model came back while this was being written
         elif ending.reason in UNWRITABLE:
@@ -210,9 +241,17 @@ class Worker:
     def _waiting(self, reason: str) -> list[JobRecord]:
         return [job for job in self._store.jobs(status="paused", limit=ALL) if job.reason == reason]
 
+    def _go_on_with_model(self) -> None:
+        for job in self._waiting("model"):
+            if identity(job) == self._slot.info.identity:
+                self.requeue(job)
+        self._model_came = False
+
     def _retry(self) -> float | None:
         """Queue again what is due; gives the seconds until more may be, None where nothing waits."""
         pauses = []
+        if self._model_came:
+            self._go_on_with_model()
         if self._unsaved or any(map(self._waiting, UNWRITABLE)):
             if self._disk_due <= time.monotonic():
                 self._disk_due = time.monotonic() + DISK_RETRY_SECONDS
@@ -233,6 +272,8 @@ class Worker:
         try:
             for job_id, ending in list(self._unsaved.items()):
                 self._save(job_id, ending, ("queued", "running", "cancelling"))
+                if ending.deleted:
+                    self._delete(job_id)
                 del self._unsaved[job_id]
             for reason in UNWRITABLE:
                 for job in self._waiting(reason):

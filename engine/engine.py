@@ -40,7 +40,7 @@ from engine.jobs.lookup import known_job
 from engine.jobs.search import Search
 from engine.jobs.views import frame_view, job_result, samples_of
 from engine.library import Library
-from engine.library.watch import Analysis
+from engine.library.queueing import Analysis
 from engine.memory import Room, room
 from engine.paths import place_of
 from engine.prompts import SavedPrompts

@@ -10,7 +10,7 @@ import pytest
 from fixtures.videos import colour_video
 
 from engine.engine import Engine
-from engine.library import content, watch
+from engine.library import content, queueing, watch
 from storage.store import Store
 
 ASKED = {"tags": "mostly red, mostly blue", "interval": 0.5}
@@ -18,7 +18,7 @@ ASKED = {"tags": "mostly red, mostly blue", "interval": 0.5}
 
 @pytest.fixture(autouse=True)
 def settled_at_once(monkeypatch):
-    monkeypatch.setattr(watch, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(queueing, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(watch, "SCAN_SECONDS", 3600.0)  # looked through when the test says so
 
 
@@ -42,7 +42,7 @@ class Rounds:
         self.bad = {}
         self.tried = []
         self._sha256_of = content.sha256_of
-        monkeypatch.setattr(watch, "sha256_of", self._or_stumble)
+        monkeypatch.setattr(queueing, "sha256_of", self._or_stumble)
 
     def _or_stumble(self, seen, store, cancel):
         name = Path(seen.path).name
@@ -59,8 +59,8 @@ class Rounds:
 
     def look(self):
         """As `round`, with another look at the folders first."""
-        self.engine.library._watcher.scan()
-        self.engine.library._watcher._woken = False
+        self.engine.library._watched.hurry()
+        self.engine.library._watched._woken = False
         return self.round()
 
     def files(self):
@@ -140,7 +140,7 @@ def test_a_person_who_says_look_now_does_not_wait_for_it(rounds, clip, films):
     rounds.bad.clear()
     assert rounds.look() == []
     rounds.engine.library.scan(view.folder_id)
-    rounds.engine.library._watcher._woken = False
+    rounds.engine.library._watched._woken = False
     assert rounds.round() == ["a.mp4"] and rounds.states() == {"a.mp4": "queued"}
 
 
@@ -161,15 +161,15 @@ def test_a_disk_that_stumbles_over_every_file_is_left_for_a_while_and_comes_to_a
 
 def test_a_defect_that_one_file_meets_holds_up_no_other(rounds, clip, films):
     put(clip, films, "a.mp4", "b.mp4")
-    watcher = rounds.engine.library._watcher
-    submit = watcher.analysis.submit
+    files = rounds.engine.library._queueing
+    submit = files.analysis.submit
 
     def choke(request):
         if request.video.name == "a.mp4":
             raise MemoryError("a picture of 65535 x 65535")
         return submit(request)
 
-    watcher.analysis = replace(watcher.analysis, submit=choke)
+    files.analysis = replace(files.analysis, submit=choke)
     rounds.engine.library.watch(films, **ASKED)
     rounds.look()
     assert rounds.states() == {"a.mp4": "bad", "b.mp4": "queued"}
@@ -201,8 +201,8 @@ def test_ten_thousand_files_are_taken_in_and_looked_through_again(rounds, clip, 
     count = 10_000
     for number in range(count):
         os.close(os.open(films / f"{number}.mp4", os.O_CREAT))
-    watcher = rounds.engine.library._watcher
-    watcher.analysis = replace(watcher.analysis, ready=lambda: False)  # they are found, and not read yet
+    files = rounds.engine.library._queueing
+    files.analysis = replace(files.analysis, ready=lambda: False)  # they are found, and not read yet
     view = rounds.engine.library.watch(films, **ASKED)
     assert rounds.look() == []
     assert rounds.engine.library.folder(view.folder_id).files["new"] == count

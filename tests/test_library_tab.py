@@ -13,7 +13,7 @@ from serving import served
 
 from engine.engine import Engine
 from engine.events import JobView
-from engine.library import watch
+from engine.library import queueing, watch
 from engine.library.views import DiskUse, FilesPage, FileView, FolderView, QueueView
 from storage.store import Store
 from tests.running import until
@@ -32,7 +32,7 @@ QUEUE = QueueView(False, 0, 0, 0, 0, ())
 
 @pytest.fixture
 def engine(tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(queueing, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(watch, "TICK_SECONDS", 0.02)
     monkeypatch.setattr(watch, "SCAN_SECONDS", 0.1)
     engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")

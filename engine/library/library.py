@@ -1,6 +1,7 @@
 """What people do with the library, and what they see of it.
 
-How folders are looked through is the business of `watch`; jobs and their queue are those of the engine.
+How folders are looked through is the business of `watch`, what becomes of the files in them that of
+`queueing`; jobs and their queue are those of the engine.
 """
 
 import time
@@ -13,8 +14,10 @@ from engine.events import JobView
 from engine.jobs import JobRunner
 from engine.library import scan
 from engine.library.disk import Disk
+from engine.library.folders import Folders
+from engine.library.queueing import HELD, Analysis, Queueing
 from engine.library.views import STATES, DiskUse, FilesPage, FileView, FolderView, QueueView
-from engine.library.watch import HELD, Analysis, Watcher
+from engine.library.watch import Watcher
 from engine.paths import place_of, why_not
 from engine.settings import whole
 from engine.trouble import storage_said
@@ -34,7 +37,9 @@ class Library:
         self._store = store
         self._jobs = jobs
         self._analysis = analysis
-        self._watcher = Watcher(store, analysis)
+        self._watched = Folders()
+        self._queueing = Queueing(store, analysis, self._watched)
+        self._watcher = Watcher(store, self._watched, self._queueing)
         self._disk = Disk(store, jobs.files)
 
     def start(self) -> None:
@@ -81,8 +86,8 @@ class Library:
             if before is not None and dict(before.asked) != asked:
                 left = self._waiting(folder_id, ("queued", "new"))
                 self._store.library.renew_folder(folder_id, now)
-                self._watcher.let_go(left)
-        self._watcher.scan(folder_id)
+                self._queueing.let_go(left)
+        self._watched.hurry(folder_id)
         return self.folder(folder_id)
 
     def forget(self, folder_id: int) -> FolderView:
@@ -91,8 +96,8 @@ class Library:
         with storage_said():
             left = self._waiting(view.folder_id, ("queued", "new", "gone"))
             self._store.library.delete_folder(view.folder_id)
-            self._watcher.forget(view.folder_id)
-            self._watcher.let_go(left)
+            self._watched.forget(view.folder_id)
+            self._queueing.let_go(left)
         return view
 
     def scan(self, folder_id: int = 0) -> list[FolderView]:
@@ -101,7 +106,7 @@ class Library:
             self.folder(folder_id)
         with storage_said():
             self._store.library.hurry(folder_id, time.time())
-        self._watcher.scan(folder_id)
+        self._watched.hurry(folder_id)
         return self.folders()
 
     def folder(self, folder_id: int) -> FolderView:
@@ -148,7 +153,7 @@ class Library:
             raise InvalidInput(f"{file.name} is waiting already.")
         with storage_said():
             self._store.library.change_files([file_id], state="new", reason="", job_id="", found=[])
-        self._watcher.scan(file.folder_id)
+        self._watched.hurry(file.folder_id)
 
     # the queue
 
@@ -184,7 +189,7 @@ class Library:
         with storage_said():
             self._store.set_setting(HELD, False)
             self._jobs.resume_all()
-        self._watcher.scan()
+        self._watched.hurry()
         return self.queue()
 
     def cancel_all(self) -> QueueView:
@@ -240,15 +245,16 @@ class Library:
         return root
 
     def _folder_view(self, folder: LibraryFolderRecord, counts: Mapping[str, int]) -> FolderView:
+        known = self._watched.of(folder.id)
         return FolderView(
             folder_id=folder.id,
             folder=folder.path,
             recursive=folder.recursive,
             pattern=folder.pattern,
             asked=dict(folder.asked),
-            looking=self._watcher.looking(folder.id),
-            looked=self._watcher.looked(folder.id),
-            trouble=self._watcher.trouble(folder.id),
+            looking=known.looking,
+            looked=known.looked,
+            trouble=known.trouble,
             files={state: counts.get(state, 0) for state in STATES},
         )
 

@@ -88,6 +88,33 @@ def is_file(path: str) -> bool:
         return False
 
 
+def is_there(path: str) -> bool:
+    """What cannot be looked at counts as there: it will be said when it is read."""
+    try:
+        return is_file(path)
+    except OSError:
+        return True
+
+
+def is_as_seen(seen: Seen) -> bool:
+    """Whether a file still has its size and time. Raises: OSError other than its absence."""
+    if not is_file(seen.path):
+        return False
+    status = os.lstat(seen.path)
+    return (status.st_size, status.st_mtime_ns) == (seen.size, seen.mtime_ns)
+
+
+def why_unreadable(root: str) -> OSError | None:
+    """Why nothing can be said of what is in a folder; None where it can be listed."""
+    try:
+        if stat.S_ISDIR(os.lstat(root).st_mode):
+            with os.scandir(root) as entries:
+                next(entries, None)
+    except OSError as error:
+        return error
+    return None
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir(follow_symlinks=False)

@@ -84,9 +84,9 @@ def table(spans: Sequence[ReadSpan], tags: Sequence[tuple[str, str]]) -> str:
     more = len(in_time) - MOST_ROWS
     rest = f'<p class="quiet">{more:,} later ones are not listed.</p>' if more > 0 else ""
     return (
-        '<table class="span-table" aria-label="What was read, in the order of time"><thead><tr><th scope="col">Tag</th>'
-        '<th scope="col">From</th><th scope="col">To</th><th scope="col">Sure</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>{rest}"
+        '<table class="span-table" aria-label="What was read, in the order of time">'
+        '<thead><tr><th scope="col">Tag</th><th scope="col">From</th><th scope="col">To</th>'
+        f'<th scope="col">Sure</th></tr></thead><tbody>{rows}</tbody></table>{rest}'
     )
 
 

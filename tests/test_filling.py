@@ -120,10 +120,10 @@ def test_nothing_is_to_be_undone_where_the_fields_said_the_same(house, analysed)
 def test_what_lies_under_more_is_said_in_words():
     assert beyond(Asked("boat", "What?", 5)) == []
     assert beyond(RICH) == [
-        "from 1 s", "to 9.25 s", "at most 7 frames", "each shot, and between", "answers reused up to 2.5 %",
-        "exact starts and ends", "a summary", "QR and bar codes",
+        "from 1\xa0s", "to 9.25\xa0s", "at most 7 frames", "each shot, and between",
+        "answers reused up to 2.5\xa0%", "exact starts and ends", "a summary", "QR and bar codes",
     ]  # fmt: skip
-    assert beyond(Asked("boat", times="1, 2, 3, 4, 5, 6")) == ["at 1, 2, 3, 4 and 2 more s"]
+    assert beyond(Asked("boat", times="1, 2, 3, 4, 5, 6")) == ["at 1, 2, 3, 4 and 2 more\xa0s"]
 
 
 def test_the_note_says_so_where_another_model_would_answer(house, engine, analysed):

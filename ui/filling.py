@@ -22,6 +22,7 @@ from ui.video_layout import MODES, VideoTab
 
 FIELDS = len(fields(Asked))
 SHOWN_TIMES = 4  # of a list of times
+NO_BREAK = "\N{NO-BREAK SPACE}"  # before a unit
 Filled = tuple[Any, ...]  # for the note, for what the browser keeps, and for each field
 NOTHING: Filled = tuple(gr.skip() for _ in range(2 + FIELDS))
 
@@ -109,12 +110,12 @@ def beyond(asked: Asked) -> list[str]:
     more = f" and {len(listed) - SHOWN_TIMES:,} more" if len(listed) > SHOWN_TIMES else ""
     modes = {mode: label[:1].lower() + label[1:] for label, mode in MODES}
     said: dict[str, object] = {
-        f"from {asked.start} s": asked.start,
-        f"to {asked.end} s": asked.end,
+        f"from {asked.start}{NO_BREAK}s": asked.start,
+        f"to {asked.end}{NO_BREAK}s": asked.end,
         f"at most {asked.most} frames": asked.most,
         modes.get(asked.mode or "", ""): asked.mode not in (None, "interval"),
-        f"at {', '.join(listed[:SHOWN_TIMES])}{more} s": listed,
-        f"answers reused up to {asked.reuse} %": asked.reuse,
+        f"at {', '.join(listed[:SHOWN_TIMES])}{more}{NO_BREAK}s": listed,
+        f"answers reused up to {asked.reuse}{NO_BREAK}%": asked.reuse,
         "exact starts and ends": asked.refine,
         "a summary": asked.summary,
         "QR and bar codes": asked.codes,

@@ -55,6 +55,7 @@ class Connections:
         self._closing = threading.Lock()
         self._closed = False
         self._at_the_file: float | None = None  # monotonic: since when a change waits to begin
+        self._refused = float("-inf")  # monotonic: when one had waited in vain; none has begun since
 
     def write(self, change: Callable[[], _T]) -> _T:
         """What `change` returns, once its transaction is on the disk. It runs on the writing thread.
@@ -101,15 +102,22 @@ class Connections:
         return True
 
     def _on_writer(self, work: Callable[[], _T]) -> _T:
-        seconds = patience.seconds()
+        seconds = self._patience()
         with self._closing:  # or the writer could be shut down between the look and the leap
             self._refuse_closed()
             written = self._writer.submit(self._patiently, work, time.monotonic() + seconds, seconds)
         while wait([written], seconds).not_done:
             # It stands behind one that may wait longer: out of the queue with it, so that it never happens.
             if self._at_the_file is not None and not self._is_free() and written.cancel():
+                self._refused = time.monotonic()
                 raise DatabaseLocked(self._held())
         return written.result()
+
+    def _patience(self) -> float:
+        """What a change may wait: a moment only, where another has just waited in vain."""
+        seconds = patience.seconds()
+        just_now = time.monotonic() - self._refused < patience.SHORT_SECONDS
+        return seconds * _AT_LEAST if just_now and seconds <= patience.SHORT_SECONDS else seconds
 
     def _patiently(self, work: Callable[[], _T], until: float, seconds: float) -> _T:
         """Do it, waiting for another program `until` then; for a share of all `seconds` in any case."""
@@ -138,7 +146,7 @@ class Connections:
         self._at_the_file = time.monotonic()
         try:
             with self.database.atomic():
-                self._at_the_file = None
+                self._at_the_file, self._refused = None, float("-inf")
                 return change()
         finally:
             self._at_the_file = None
@@ -153,6 +161,7 @@ class Connections:
             if self._is_full(error):
                 raise DiskFull(f"The disk that holds {self._file.parent} is full.") from error
             if _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                self._refused = time.monotonic()
                 raise DatabaseLocked(self._held()) from error
             raise StorageError(f"{self._file} cannot be used: {error}") from error
 

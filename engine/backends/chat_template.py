@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import jinja2
 import jinja2.ext
 import jinja2.runtime
+from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.backends import template_lengths as lengths
@@ -57,11 +58,13 @@ class ChatTemplate:
         longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
         self._given = {**_GIVEN, **given}
+        self._source = source
+        self.asks_the_time = "strftime_now" in source  # so that it may write the same turns in another way
         self._called, self._longest_seconds = called, longest_seconds
         if len(source) > LONGEST_SOURCE:
             raise ModelError(f"{called} has {len(source):,} characters, which none needs. {_OTHER}")
         try:
-            self._template = self._compile(source)
+            self._template = self._read(lambda: _compiled(source))
         except HavenError:
             raise
         except Exception as error:  # Jinja's own, and what Python says to the program that Jinja writes
@@ -79,11 +82,13 @@ class ChatTemplate:
         except Exception as error:  # whatever a program from elsewhere does
             raise RefusedConversation(f"{self._called} refuses this conversation: {_said(error)}.") from error
 
-    def _compile(self, source: str) -> jinja2.Template:
+    def words(self) -> str:
+        """The texts that stand in the template itself, apart from each other."""
+        return self._read(lambda: _words(self._template.environment, self._source))
+
+    def _read(self, work: Callable[[], T]) -> T:
         """Nothing of a template runs meanwhile, so that only a long one can take long."""
-        if len(source) <= _QUICK_SOURCE:
-            return _compiled(source)
-        return self._bounded(lambda: _compiled(source), times=_TO_COMPILE)
+        return work() if len(self._source) <= _QUICK_SOURCE else self._bounded(work, times=_TO_COMPILE)
 
     def _bounded(self, work: Callable[[], T], cancel: CancelToken | None = None, times: int = 1) -> T:
         """Do what may never end: a step is each line of the template, and each function that it calls."""
@@ -248,8 +253,35 @@ def _compiled(source: str) -> jinja2.Template:
         finalize=_shown,
     )
     environment.filters["tojson"] = _to_json
+    environment.globals["namespace"] = _Namespace
     environment.filters = {name: _watched(name, filter) for name, filter in environment.filters.items()}
     return environment.from_string(source)
+
+
+def _words(environment: jinja2.Environment, source: str) -> str:
+    """All texts of a template's own, apart from each other."""
+    found = environment.parse(source).find_all((nodes.TemplateData, nodes.Const))
+    texts = (node.data if isinstance(node, nodes.TemplateData) else node.value for node in found)
+    return "\0".join(text for text in texts if isinstance(text, str))
+
+
+class _Namespace(jinja2.utils.Namespace):
+    """One that takes no names with which Python's own things begin."""
+
+    def __init__(*args: Any, **kwargs: Any) -> None:  # a name may be `self` too
+        values = dict(*args[1:], **kwargs)
+        for name in values:
+            _refuse_underscore(name)
+        jinja2.utils.Namespace.__init__(args[0], values)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _refuse_underscore(name)
+        super().__setitem__(name, value)
+
+
+def _refuse_underscore(name: object) -> None:
+    if isinstance(name, str) and name.startswith("_"):
+        raise jinja2.exceptions.SecurityError(f"a chat template may not keep anything as {name}")
 
 
 def _said(error: Exception) -> str:

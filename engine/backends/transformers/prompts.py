@@ -1,18 +1,20 @@
 """Putting messages and pictures as the tensors that a model reads.
 
 The chat template and the processor (or, where the model reads text only, the tokenizer) that came with the
-model decide how. Knows nothing of how the model answers.
+model decide how. The template is run within our bounds alone: the library gets the text that it wrote. Knows
+nothing of how the model answers.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from jinja2 import TemplateError
 from PIL import Image
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
+from transformers.utils.chat_template_utils import mark_control_tokens
 
 from engine.backends.base import LONG_INSTRUCTION, Message, Picture
 from engine.backends.chat_template import ChatTemplate, RefusedConversation, Turn
@@ -25,7 +27,8 @@ Around: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]  # tokens before a p
 Reader: TypeAlias = ProcessorMixin | PreTrainedTokenizerBase  # of a model that sees, of one that does not
 
 _ANY_PICTURE = np.zeros((32, 32, 3), np.uint8)
-_MOST_KEPT = 1024  # texts whose tokens are remembered
+_MOST_KEPT = 1024  # questions of which is remembered how they are written, or their tokens
+_WRITTEN = "{{ messages[0].written }}"  # a template of our own, for what was written already
 
 
 class Prompts:
@@ -42,7 +45,8 @@ class Prompts:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self._around: dict[tuple[str, bool], Around | None] = {}
         self._template = ChatTemplate(template_of(reader), self.tokenizer.special_tokens_map)
-        self._tried: set[int] = set()  # hashes of conversations that the template was seen to end with
+        self._control = _control_tokens(self.tokenizer, self._template)
+        self._questions: dict[str, str] = {}  # of one turn, which all frames have in common, as written
 
     def of_messages(
         self, messages: Sequence[Message], cancel: CancelToken | None = None
@@ -108,33 +112,33 @@ class Prompts:
         Control tokens that a person typed are read as plain text: they close no turn, place no picture.
         Raises: as `of_messages`.
         """
-        for conversation in conversations:
-            self._refuse_endless(conversation, cancel)
-        padding = {"processor_kwargs": {"padding": True}} if self.sees else {"padding": True}
-        try:
+        texts = [self._written(conversation, cancel) for conversation in conversations]
+        how = {"padding": True, "sanitize_control_tokens": True}
+        if self.sees:
             made = self._reader.apply_chat_template(
-                conversations,
-                add_generation_prompt=True,
+                [_carrying(text, turns) for text, turns in zip(texts, conversations, strict=True)],
+                chat_template=_WRITTEN,
                 tokenize=True,
                 return_dict=True,
                 return_tensors="pt",
-                sanitize_control_tokens=True,
-                **padding,
+                processor_kwargs=how,
             )
-        except TemplateError as error:  # its sandbox may refuse what ours let pass
-            raise RefusedConversation(f"The model's chat template refuses this: {error}.") from error
+        else:
+            made = self.tokenizer(texts, add_special_tokens=False, return_tensors="pt", **how)
         return {name: self._moved(value) for name, value in made.items() if isinstance(value, torch.Tensor)}
 
-    def _refuse_endless(self, conversation: Conversation, cancel: CancelToken | None) -> None:
-        """Write it within bounds first, once: the library, which writes it then, has none and cannot stop."""
-        turns = [_without_pictures(turn) for turn in conversation]
-        known = hash(json.dumps(turns))
-        if known in self._tried:
-            return
-        self._template.render(turns, cancel)
-        if len(self._tried) >= _MOST_KEPT:
-            self._tried.clear()
-        self._tried.add(known)
+    def _written(self, conversation: Conversation, cancel: CancelToken | None) -> str:
+        """What the template makes of it, with marks round the control tokens that a person typed."""
+        turns = [_without_pictures(turn) for turn in mark_control_tokens(conversation, self._control)]
+        question = json.dumps(turns) if len(turns) == 1 and not self._template.asks_the_time else ""
+        if question in self._questions:
+            return self._questions[question]
+        text = self._template.render(turns, cancel)
+        if question:
+            if len(self._questions) >= _MOST_KEPT:
+                self._questions.clear()
+            self._questions[question] = text
+        return text
 
     def _moved(self, tensor: torch.Tensor) -> torch.Tensor:
         """Numbers that the model computes with get its format; token ids and masks keep theirs."""
@@ -145,6 +149,26 @@ def template_of(reader: Reader) -> str:
     """The chat template that the library takes; empty where there is none."""
     found = getattr(reader, "chat_template", None) or ""
     return str(found.get("default", "")) if isinstance(found, dict) else str(found)
+
+
+def _control_tokens(tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> re.Pattern[str]:
+    """Those that only the template may write, by the library's rule: the special ones, and those it names.
+
+    Where the tokenizer names none, those count that stand in the template, unless they are blank.
+    """
+    named = tokenizer.chat_control_tokens
+    among = template.words() if named is None else named
+    tokens = [
+        token.content
+        for token in tokenizer.added_tokens_decoder.values()
+        if token.special or (token.content in among and (named is not None or not token.content.isspace()))
+    ]
+    longest_first = sorted(tokens, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")  # which nothing is
+
+
+def _carrying(text: str, turns: Conversation) -> Conversation:
+    return [{**turns[0], "written": text}, *turns[1:]]
 
 
 def _turn(message: Message) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from serving import served
 from engine.video.request import AnalysisRequest
 from ui.first_paint import FirstPaint
 from ui.guards import RoomForUploads
+from ui.page_files import file_mark
 from ui.widgets import ASSETS
 
 SECRET = "the-secret-of-this-machine"
@@ -71,6 +72,21 @@ def test_the_page_and_its_identity_answer(http_client):
 def test_the_page_names_every_style_and_script_that_there_is(http_client):
     named = re.findall(r"haven/assets/(\w+\.(?:css|js))", http_client.get("/").text)
     assert sorted(named) == sorted(file.name for file in ASSETS.iterdir() if file.suffix in (".css", ".js"))
+
+
+def test_the_pages_own_files_are_kept_by_a_browser_until_they_are_other_ones(http_client, tmp_path):
+    page = http_client.get("/").text
+    addresses = re.findall(r'(?:src|href)="(haven/assets/[^"]+)"', page)
+    assert addresses
+    for address in addresses:
+        assert "immutable" in http_client.get(f"/{address}").headers["cache-control"], address
+    for other in ("look.js", "look.js?v=0-0"):
+        assert http_client.get(f"/haven/assets/{other}").headers["cache-control"] == "no-cache"
+    file = tmp_path / "look.js"
+    file.write_text("1")
+    before = file_mark(file)
+    file.write_text("1 + 1")
+    assert file_mark(file) != before
 
 
 @pytest.mark.parametrize("head", [b"<head>", b'<head lang="en">', b"<HEAD\n>"])

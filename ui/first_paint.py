@@ -9,6 +9,8 @@ import re
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ui.page_files import with_marks
+
 HEAD = re.compile(rb"<head(?:\s[^>]*)?>", re.IGNORECASE)
 TOP = b"""
 <script src="haven/assets/still.js"></script>
@@ -94,4 +96,4 @@ def _with_top(page: bytes) -> bytes:
     head = HEAD.search(page)
     if head is None:
         raise RuntimeError("Gradio's page has no <head> to put Haven's style and scripts into.")
-    return page[: head.end()] + TOP + page[head.end() :]
+    return page[: head.end()] + with_marks(TOP) + page[head.end() :]

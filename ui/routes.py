@@ -19,6 +19,7 @@ from ui.exports import export_routes
 from ui.house import House
 from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
+from ui.page_files import FOREVER, may_be_kept
 from ui.previews import preview_routes
 from ui.prompts import prompt_routes
 from ui.reading import reading_routes
@@ -60,11 +61,11 @@ def own_routes(house: House) -> APIRouter:
         return {"app": "haven", "version": VERSION}
 
     @router.get("/haven/assets/{name}")
-    async def asset(name: str) -> FileResponse:
+    async def asset(name: str, v: str = "") -> FileResponse:
         known = {file.name: file for file in ASSETS.iterdir()}
         if name not in known:
             raise HTTPException(404)
-        return FileResponse(known[name], media_type=_media_type(name), headers={"cache-control": "no-cache"})
+        return _file(known[name], _media_type(name), may_be_kept(known[name], v))
 
     @router.get("/follow")
     async def changes(job: str = "", frames: int = 0, have: str = "", jobs: bool = False) -> JSONResponse:
@@ -100,17 +101,13 @@ def own_routes(house: House) -> APIRouter:
         if not path.is_file():
             return Response(NOT_YET, media_type="image/gif", headers={"cache-control": "no-store"})
         # A picture never changes once it is written.
-        return _file(path, "image/jpeg", "private, max-age=31536000, immutable")
+        return _file(path, "image/jpeg", FOREVER)
 
     @router.get("/pictures/{session_id}/{name}")
     async def picture(session_id: str, name: str) -> FileResponse:
         path = await _or_404(engine.chats.picture_path, session_id, name)
         # Named by its content, so it never changes.
-        return _file(
-            path,
-            PICTURE_TYPES.get(path.suffix, "image/png"),
-            "private, max-age=31536000, immutable",
-        )
+        return _file(path, PICTURE_TYPES.get(path.suffix, "image/png"), FOREVER)
 
     @router.get("/media/job/{job_id}")
     async def job_video(job_id: str) -> FileResponse:

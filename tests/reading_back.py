@@ -65,8 +65,8 @@ def ffmpeg_chapters(path: Path) -> tuple[str, list[tuple[Fraction, Fraction, str
     ]
 
 
-def youtube_chapters(text: str) -> list[tuple[int, str]]:
-    """As YouTube's rules say: the first at zero, at least three, each of ten seconds."""
+def youtube_chapters(text: str, duration: float) -> list[tuple[int, str]]:
+    """As YouTube's rules say: the first at zero, at least three, each of ten seconds, up to the end."""
     read = []
     for line in text.splitlines():
         found = re.fullmatch(r"((?:\d+:)?\d?\d:\d\d) (\S.{0,99})", line)
@@ -78,9 +78,9 @@ def youtube_chapters(text: str) -> list[tuple[int, str]]:
         read.append((seconds, title))
     assert read[0][0] == 0
     assert len(read) >= 3
-    assert all(later[0] - before[0] >= 10 for before, later in pairwise(read))
+    assert all(later - before >= 10 for before, later in pairwise([*(start for start, _ in read), duration]))
     assert "<" not in text
-    assert len(text) <= 5000
+    assert len(text.encode()) <= 5000
     return read
 
 

@@ -254,20 +254,22 @@ def test_youtube_gets_chapters_by_its_rules():
         SpanView("a <b>", 3599.5, 3700.0, 0.9, 1),
     ]
     text = text_of("youtube", material(spans, duration=3705.0))
-    assert youtube_chapters(text) == [(0, "dog"), (65, "Other"), (100, "flash"), (3600, "a ‹b›")]
+    assert youtube_chapters(text, 3705.0) == [(0, "dog"), (65, "Other"), (100, "flash"), (3600, "a ‹b›")]
     assert text.startswith("0:00:00 dog\n")
 
 
-def test_a_chapter_that_ends_the_video_too_soon_is_part_of_the_one_before():
+@pytest.mark.parametrize(("duration", "last"), [(69.4, 40), (69.5, 40), (69.999999, 40), (70.0, 60)])
+def test_a_chapter_that_ends_the_video_too_soon_is_part_of_the_one_before(duration, last):
     spans = [
         SpanView(tag, start, start + 20, 0.9, 1) for tag, start in (("a", 0.0), ("b", 20.0), ("c", 40.0))
     ]
-    assert youtube_chapters(text_of("youtube", material(spans, duration=69.4)))[-1] == (40, "c")
+    read = youtube_chapters(text_of("youtube", material(spans, duration=duration)), duration)
+    assert read[-1][0] == last
 
 
 def test_a_very_long_title_is_cut():
     spans = [SpanView("x" * 200, 0.0, 20, 0.9, 1), SpanView("b", 20.0, 40, 0.9, 1)]
-    assert len(youtube_chapters(text_of("youtube", material(spans, duration=60.0)))[0][1]) == 100
+    assert len(youtube_chapters(text_of("youtube", material(spans, duration=60.0)), 60.0)[0][1]) == 100
 
 
 @pytest.mark.parametrize(
@@ -276,7 +278,8 @@ def test_a_very_long_title_is_cut():
         ([], "at least 3"),
         ([SpanView("dog", 0.0, 1800.0, 0.9, 1)], "give 2"),
         ([SpanView("dog", n * 8.0, n * 8.0 + 4, 0.9, 1) for n in range(9)], "at least 3"),
-        ([SpanView(f"{'dog' * 20} {n}", n * 20.0, n * 20.0 + 20, 0.9, 1) for n in range(90)], "5,000 char"),
+        ([SpanView(f"{'dog' * 20} {n}", n * 20.0, n * 20.0 + 20, 0.9, 1) for n in range(90)], "5,000 bytes"),
+        ([SpanView(f"{'漢' * 20} {n}", n * 20.0, n * 20.0 + 20, 0.9, 1) for n in range(90)], "5,000 bytes"),
     ],
 )
 def test_where_youtube_would_show_no_chapters_it_is_said(spans, said):
@@ -315,12 +318,16 @@ def test_drop_frame_timecode_is_as_defined(base):
         (Fraction(60_000, 1001), 60, True),
         (Fraction(120_000, 1001), 60, True),
         (FILM, 24, False),
+        (Fraction(15_000, 1001), 15, False),
         (Fraction(24), 24, False),
         (Fraction(25), 25, False),
         (Fraction(30), 30, False),
+        (Fraction(10), 10, False),
+        (Fraction(45), 45, False),
+        (Fraction(75), 25, False),  # every third
+        (Fraction(90), 30, False),
+        (Fraction(144), 48, False),
         (Fraction(240), 60, False),
-        (Fraction(12_345, 1000), 12, False),
-        (Fraction(1, 5), 1, False),
     ],
 )
 def test_a_rate_is_counted_as_editors_count_it(rate, base, drop):
@@ -328,7 +335,30 @@ def test_a_rate_is_counted_as_editors_count_it(rate, base, drop):
     assert (counted.base, counted.drop) == (base, drop)
 
 
-@pytest.mark.parametrize("rate", [NTSC, FILM, Fraction(25)])
+UNCOUNTED = (Fraction(25, 2), Fraction(12_345, 1000), Fraction(2983, 100), Fraction(1, 5), Fraction(125, 2))
+
+
+@pytest.mark.parametrize("rate", UNCOUNTED)
+def test_a_rate_that_no_timecode_counts_is_refused_with_what_takes_it(rate):
+    made = material([SpanView("dog", 1.0, 2.0, 0.9, 1)], rate=rate)
+    with pytest.raises(InvalidInput, match=rf"has {float(rate):g} pictures a second.*OpenTimelineIO"):
+        text_of("edl", made)
+
+
+RATES = (NTSC, Fraction(15_000, 1001), Fraction(120_000, 1001), *map(Fraction, (45, 75, 90, 100, 120, 144)))
+
+
+@pytest.mark.parametrize("rate", [*RATES, *UNCOUNTED])
+def test_a_timeline_counts_the_pictures_of_the_video_itself(tmp_path, rate):
+    starts = [round(hours * 3600 * rate) + 1 for hours in (0, 1, 9)]
+    times = [(float(round(n / rate, 6)), float(round((n + 1) / rate, 6))) for n in starts]
+    made = material([SpanView("dog", *both, 0.9, 1) for both in times], rate=rate, duration=36_000.0)
+    ranges = [marker.marked_range for marker in read_timeline(in_file(tmp_path, "otio", made)).markers]
+    assert {found.start_time.rate for found in ranges} == {float(rate)}
+    assert [(found.start_time.value, found.duration.value) for found in ranges] == [(n, 1) for n in starts]
+
+
+@pytest.mark.parametrize("rate", [NTSC, FILM, Fraction(15_000, 1001), Fraction(25)])
 def test_a_frame_is_found_again_after_hours(rate):
     counted = counting(rate)
     for hours in (1, 2, 23):

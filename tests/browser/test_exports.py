@@ -68,7 +68,7 @@ def test_every_format_is_saved_and_read_back(page, job, scripts):
     assert len(read_table(files["csv_frames"].read_bytes().decode())) == 19
     chapters = [(int(start), tag) for start, _, tag in times]
     assert [(start, title) for start, _, title in ffmpeg_chapters(files["ffmetadata"])[1]] == chapters
-    assert youtube_chapters(files["youtube"].read_text()) == chapters
+    assert youtube_chapters(files["youtube"].read_text(), 3 * SECONDS) == chapters
 
 
 def test_a_format_without_room_for_it_says_why_on_the_page(page, job, scripts, video):

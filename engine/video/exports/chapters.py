@@ -15,7 +15,7 @@ NOTHING = "Other"  # the title of a time in which no tag holds
 SHORTEST_SECONDS = 10
 FEWEST = 3
 LONGEST_TITLE = 100  # characters
-LONGEST_DESCRIPTION = 5_000  # characters
+LONGEST_DESCRIPTION = 5_000  # bytes: https://developers.google.com/youtube/v3/docs/videos#snippet.description
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ def youtube(material: Material) -> str:
         )
     hours = made[-1][0] >= 3600
     text = "".join(f"{_moment(start, hours)} {_title(title)}\n" for start, title in made)
-    if len(text) > LONGEST_DESCRIPTION:
+    if (size := len(text.encode())) > LONGEST_DESCRIPTION:
         raise InvalidInput(
-            f"A description on YouTube has at most {LONGEST_DESCRIPTION:,} characters, and these "
-            f"{len(made):,} chapters need {len(text):,}. Allow longer gaps, or choose another format."
+            f"A description on YouTube has at most {LONGEST_DESCRIPTION:,} bytes, and these "
+            f"{len(made):,} chapters need {size:,}. Allow longer gaps, or choose another format."
         )
     return text
 
@@ -90,20 +90,24 @@ def _long_enough(found: Sequence[Chapter]) -> list[tuple[int, str]]:
             joined[-1].append(chapter)
         else:
             joined.append([chapter])
-    if len(joined) > 1 and _seconds(joined[-1]) < SHORTEST_SECONDS:
-        last = joined.pop()
+    if len(joined) > 1 and found[-1].end_us // 1_000_000 - _start(joined[-1]) < SHORTEST_SECONDS:
+        last = joined.pop()  # what is left of a second at the end of the video is no second
         joined[-1] += last
     made: list[tuple[int, str]] = []
     for parts in joined:
         longest = max(parts, key=lambda part: (bool(part.title), part.end_us - part.start_us))
         title = longest.title or NOTHING
         if not made or made[-1][1] != title:
-            made.append((rounded(parts[0].start_us, 1), title))
+            made.append((_start(parts), title))
     return made
 
 
+def _start(parts: Sequence[Chapter]) -> int:
+    return rounded(parts[0].start_us, 1)
+
+
 def _seconds(parts: Sequence[Chapter]) -> int:
-    return rounded(parts[-1].end_us, 1) - rounded(parts[0].start_us, 1)
+    return rounded(parts[-1].end_us, 1) - _start(parts)
 
 
 def _moment(seconds: int, hours: bool) -> str:

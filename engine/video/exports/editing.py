@@ -1,14 +1,16 @@
 """Files for cutting: an edit decision list, an OpenTimelineIO timeline and a LosslessCut project.
 
-All three name the video and the spans in it. Where frames are counted, the rate is the video's own.
+All three name the video and the spans in it. Where frames are counted, the rate is the video's own; a
+timecode cannot count every rate, and an edit decision list is refused where it cannot.
 """
 
 import json
+from fractions import Fraction
 from typing import Any
 
 from engine.errors import InvalidInput, MediaError
-from engine.video.exports.material import Material, Stretch, one_line
-from engine.video.exports.timecode import Counting, counting
+from engine.video.exports.material import Material, Stretch, one_line, rounded
+from engine.video.exports.timecode import Counting, counting, nominal
 
 MOST_EVENTS = 999  # an edit decision list has three digits for their numbers
 LONGEST_TITLE = 70  # characters
@@ -19,7 +21,8 @@ COLOURS = ("GREEN", "BLUE", "YELLOW", "RED", "CYAN", "MAGENTA", "ORANGE", "PURPL
 def edl(material: Material) -> str:
     """CMX 3600: every span is an event; they are recorded one after another, so that none overlaps.
 
-    Raises: InvalidInput when the format has no room for them; MediaError when the rate is not known.
+    Raises: InvalidInput when the format has no room for them, or no timecode counts the video's rate;
+    MediaError when the rate is not known.
     """
     counted, stretches = _counting(material), material.stretches()
     if len(stretches) > MOST_EVENTS:
@@ -33,7 +36,7 @@ def edl(material: Material) -> str:
     ]
     recorded = 0
     for number, stretch in enumerate(stretches, start=1):
-        start, length = _frames(stretch, counted)
+        start, length = _frames(stretch, counted.rate)
         _refuse_more_than_a_day(max(start, recorded) + length, counted)
         times = (start, start + length, recorded, recorded + length)
         lines += [
@@ -57,13 +60,13 @@ def otio(material: Material) -> str:
         raise InvalidInput(
             f"OpenTimelineIO cannot be loaded ({error}). Install it with: pip install opentimelineio"
         ) from error
-    counted, time = _counting(material), library.opentime
-    per_second = float(counted.rate)
+    rate, time = nominal(_rate(material)), library.opentime
+    per_second = float(rate)
 
     def stretch_of(start: int, length: int) -> Any:
         return time.TimeRange(time.RationalTime(start, per_second), time.RationalTime(length, per_second))
 
-    whole = stretch_of(0, max(counted.frames(material.duration_us), 1))
+    whole = stretch_of(0, max(rounded(material.duration_us, rate), 1))
     where = material.name if material.uploaded else material.video.absolute().as_uri()
     clip = library.schema.Clip(
         name=material.name,
@@ -75,7 +78,7 @@ def otio(material: Material) -> str:
         clip.markers.append(
             library.schema.Marker(
                 name=stretch.tag,
-                marked_range=stretch_of(*_frames(stretch, counted)),
+                marked_range=stretch_of(*_frames(stretch, rate)),
                 color=COLOURS[places.get(stretch.tag, 0) % len(COLOURS)],
                 metadata={"haven": _known(stretch)},
             )
@@ -107,19 +110,30 @@ def losslesscut(material: Material) -> str:
     return json.dumps(project, indent=2, ensure_ascii=False) + "\n"
 
 
-def _counting(material: Material) -> Counting:
+def _rate(material: Material) -> Fraction:
     if material.rate is None:
         raise MediaError(
             f"{material.name} does not say how many pictures a second it has, and this format counts them. "
             "Choose another format."
         )
-    return counting(material.rate)
+    return material.rate
 
 
-def _frames(stretch: Stretch, counted: Counting) -> tuple[int, int]:
+def _counting(material: Material) -> Counting:
+    rate = _rate(material)
+    counted = counting(rate)
+    if counted is None:
+        raise InvalidInput(
+            f"{material.name} has {float(rate):.6g} pictures a second, which the timecode of an EDL cannot "
+            "count. Choose another format; OpenTimelineIO takes any rate."
+        )
+    return counted
+
+
+def _frames(stretch: Stretch, rate: Fraction) -> tuple[int, int]:
     """The first frame and how many; at least one."""
-    start = counted.frames(stretch.start_us)
-    return start, max(counted.frames(stretch.end_us) - start, 1)
+    start = rounded(stretch.start_us, rate)
+    return start, max(rounded(stretch.end_us, rate) - start, 1)
 
 
 def _refuse_more_than_a_day(frame: int, counted: Counting) -> None:

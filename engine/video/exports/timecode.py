@@ -5,14 +5,18 @@ A time becomes a frame number once, by fractions; a timecode is another way to w
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 
 from engine.video.exports.material import rounded
 
 MOST = 60  # frames a second that a timecode has room for
-_NEAR = Fraction(1, 5000)  # relative: nearer than that, a measured rate is the standard one
-_STANDARD = (
-    *(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60)),
-    *map(Fraction, (15, 24, 25, 30, 48, 50, 60)),
+SLOWEST = 15  # frames a second of the slowest standard timecode
+_NEAR = Fraction(1, 5000)  # relative: nearer than that, a measured rate is the one that was meant
+_STANDARD = frozenset(
+    (
+        *(Fraction(rate * 1000, 1001) for rate in (15, 24, 30, 48, 60)),
+        *map(Fraction, (15, 24, 25, 30, 48, 50, 60)),
+    )
 )
 
 
@@ -46,18 +50,28 @@ class Counting:
         return frame + left_out * (9 * tens + minutes)
 
 
-def counting(rate: Fraction) -> Counting:
-    """How frames of a video are counted that shows `rate` a second on average.
+def nominal(rate: Fraction) -> Fraction:
+    """The rate that is meant that a measured one is very near to: a whole one, or one such as 30/1.001."""
+    meant = [Fraction(round(rate))]
+    slowed = round(rate * Fraction(1001, 1000))
+    if slowed % 15 == 0 or slowed % 24 == 0:
+        meant.append(Fraction(slowed * 1000, 1001))
+    return next((one for one in meant if abs(rate - one) < one * _NEAR), rate)
 
-    A rate near a standard one is that; one that is no whole number, as of a video with a variable rate, is
-    rounded to whole frames a second, so that the timecode follows the clock. Above 60 every second frame,
-    or every fourth, is counted.
+
+def counting(rate: Fraction) -> Counting | None:
+    """How frames of a video are counted that shows `rate` a second; None where no timecode counts them.
+
+    Above 60 every second one is counted, or every third and so on, up to a standard rate. What is no whole
+    number and no standard, as of a video with a variable rate, has no timecode: it would drift.
     """
-    while rate > MOST * (1 + _NEAR):
-        rate /= 2
-    for standard in _STANDARD:
-        if abs(rate - standard) < standard * _NEAR:
-            base = round(standard)
-            return Counting(standard, base, drop=standard.denominator == 1001 and base % 30 == 0)
-    base = max(1, round(rate))
-    return Counting(Fraction(base), base, drop=False)
+    meant = nominal(rate)
+    every = range(ceil(meant / MOST), floor(meant / SLOWEST) + 1) if meant > MOST else range(1, 2)
+    parts = [meant / number for number in every]
+    counted = [part for part in parts if part in _STANDARD] + [
+        part for part in parts if part.denominator == 1
+    ]
+    if not counted:
+        return None
+    base = round(counted[0])
+    return Counting(counted[0], base, drop=counted[0].denominator == 1001 and base % 30 == 0)

@@ -155,6 +155,7 @@ class FrameView:
     facts: Mapping[str, Any]
     error: str
     thumbnail: str  # URL below the server's root; empty when there is no picture
+    raw: str = ""  # what a server's model wrote of the tags, word by word
 
 
 @dataclass(frozen=True)

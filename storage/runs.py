@@ -1,4 +1,4 @@
-"""The jobs of one video, and what they said in words: what is needed to hold two of them side by side.
+"""The jobs of one video, what they said in words, and how their frames went.
 
 Knows nothing of tags or spans.
 """
@@ -7,6 +7,14 @@ from storage.connections import Connections
 from storage.records import JobRecord
 from storage.tables import Tables, job_record
 
+_STATES = (
+    "SELECT state, caption != '', COUNT(*) FROM frame_answer WHERE job_id = ? "
+    "GROUP BY state, caption != '' ORDER BY state"
+)
+_SAID = (
+    "SELECT raw_text FROM frame_answer WHERE job_id = ? AND state = ? AND raw_text != '' "
+    "ORDER BY time_us LIMIT 1"
+)
 _CAPTIONS = "SELECT time_us, caption FROM frame_answer WHERE job_id = ? AND caption != '' ORDER BY time_us"
 
 
@@ -38,3 +46,15 @@ class RunStore:
         """When, in microseconds, and what was said, in the order of time."""
         database = self._connections.database
         return self._connections.read(lambda: database.execute_sql(_CAPTIONS, (job_id,)).fetchall())
+
+    def states(self, job_id: str) -> list[tuple[str, bool, int]]:
+        """State, whether there is a caption, and the number of frames that are so."""
+        database = self._connections.database
+        found = self._connections.read(lambda: database.execute_sql(_STATES, (job_id,)).fetchall())
+        return [(state, bool(captioned), count) for state, captioned, count in found]
+
+    def first_said(self, job_id: str, state: str) -> str:
+        """The raw text of the first frame in this state that has one; empty where none has."""
+        database = self._connections.database
+        found = self._connections.read(lambda: database.execute_sql(_SAID, (job_id, state)).fetchone())
+        return found[0] if found else ""

@@ -144,7 +144,7 @@ class Store:
         return self._change_job(job_id, [], changes)
 
     def drop_failed_tail(self, job_id: str) -> int:
-        """Forget the failed frames behind a job's last good one, so that they can be asked again.
+        """Forget the frames without an answer behind a job's last good one, so that they can be asked again.
 
         Gives how many these were.
         """
@@ -274,13 +274,15 @@ class Store:
     def _drop_failed_tail(self, job_id: str) -> int:
         job, frame = self._tables.job, self._tables.frame_answer
         mine = frame.job == job_id
-        last_good = frame.select(peewee.fn.MAX(frame.time_us)).where(mine, frame.state != "failed").scalar()
+        good = frame.state.not_in(("failed", "unparsed"))
+        last_good = frame.select(peewee.fn.MAX(frame.time_us)).where(mine, good).scalar()
         tail = mine if last_good is None else mine & (frame.time_us > last_good)
+        failed = frame.select().where(tail, frame.state == "failed").count()
         dropped = frame.delete().where(tail).execute()
         job.update(
             cursor_us=last_good,
             frames_done=job.frames_done - dropped,
-            frames_failed=job.frames_failed - dropped,
+            frames_failed=job.frames_failed - failed,
         ).where(job.id == job_id).execute()
         return dropped
 

@@ -210,7 +210,7 @@ def test_a_video_of_this_machine_is_analysed_by_its_path(client, engine, video):
     assert last["status"] == "completed"
     assert set(last["result"]) == {"job", "frames", "spans", "summary"}
     frame = last["result"]["frames"][0]
-    assert set(frame) == {"index", "time", "state", "tags", "caption", "facts", "error", "thumbnail"}
+    assert set(frame) == {"index", "time", "state", "tags", "caption", "facts", "error", "thumbnail", "raw"}
     assert frame["tags"] == {"boat": 0.9, "sun": 0.2}
 
 

@@ -13,9 +13,10 @@ from engine.errors import MediaError, ModelError
 from engine.events import AnalysisPlan, Status, SwitchProgress
 from engine.video.request import AnalysisRequest
 from ui import bar, cards, endpoints, follow, jobs, media, off_loop, panels, stage, video, wording
+from ui.asking import Asked
 from ui.house import House
 from ui.media import Opened, OpenedVideos
-from ui.stage import Asked, Staged
+from ui.stage import Staged
 
 EVIL = '<img src=x onerror="alert(1)">'
 
@@ -357,6 +358,8 @@ def test_a_card_shows_the_tags_that_hold_and_the_state_in_words(engine, job):
     assert "sun" not in cards.frame_card(frame, job)
     unknown = cards.frame_card(replace(frame, tags={"boat": None}), job)
     assert "no clear answer" in unknown
+    puzzling = replace(frame, state="unparsed", tags={"boat": None}, raw='I would\n"rather" not')
+    assert "The model wrote: I would &quot;rather&quot; not" in cards.frame_card(puzzling, job)
     failed = cards.frame_card(replace(frame, state="failed", error="It did not answer."), job)
     assert ">failed<" in failed
     assert "It did not answer." in failed

@@ -12,6 +12,7 @@ from ui import wording
 
 TAG_COLOURS = 8
 YES = 0.5  # probability from which a tag is said to hold, where nobody said otherwise
+MOST_WORDS = 300  # characters of an answer that was not understood
 EVERYWHERE: Mapping[str, float] = {}
 CODE_WORDS = {"qr": "QR code", "bar": "Bar code"}
 STATE_WORDS = {"reused": "same as before", "failed": "failed", "unparsed": "not understood"}
@@ -27,7 +28,7 @@ def frame_card(frame: FrameView, job: JobView, sure: Mapping[str, float] = EVERY
     state = STATE_WORDS.get(frame.state, "")
     return (
         f'<li id="frame-{frame.index}"><button type="button" class="card {escape(frame.state)}" '
-        f'data-seek="{frame.time:.6f}" title="Go to {moment} (exactly {frame.time:.6f} s)">'
+        f'data-seek="{frame.time:.6f}" title="Go to {moment} (exactly {frame.time:.6f} s){_words(frame)}">'
         f"{_picture(frame)}"
         f'<span class="card-text"><span class="card-head"><b>{moment}</b>'
         f'<span class="card-state">{state}</span></span>{_answer(frame)}{chips}</span>'
@@ -77,6 +78,14 @@ def _digits(job: JobView) -> int:
     """After the point of a time, so that no two frames of a job are called the same."""
     dense = job.frames_total and job.duration / job.frames_total < 0.1
     return 2 if dense else 1
+
+
+def _words(frame: FrameView) -> str:
+    """What the model wrote, where it was not understood."""
+    if frame.state != "unparsed" or not frame.raw:
+        return ""
+    said = " ".join(frame.raw.split())
+    return f". The model wrote: {escape(said[:MOST_WORDS])}{'…' if len(said) > MOST_WORDS else ''}"
 
 
 def _picture(frame: FrameView) -> str:

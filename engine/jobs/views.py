@@ -47,6 +47,7 @@ def frame_view(frame: FrameRecord) -> FrameView:
         facts=dict(frame.facts),
         error=frame.error,
         thumbnail=thumbnail(frame.job_id, frame.time_us) if frame.has_picture else "",
+        raw=frame.raw,
     )
 
 
@@ -98,6 +99,7 @@ def job_result(
         "duration_seconds": seconds(job.duration_us),
         "frames": len(frames),
         "failed": job.frames_failed,
+        "unparsed": sum(frame.state == "unparsed" for frame in frames),
         "compute_seconds": round(job.compute_seconds, 3),
         "tags": _totals(job, found),
         "prompt": job.prompt,

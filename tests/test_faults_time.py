@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import pytest
 
-from engine.backends.base import Frame
+from engine.backends.base import Frame, FrameAnswer, FrameTask
 from engine.backends.builtin import BuiltinBackend
 from engine.cancel import CancelToken
 from engine.settings import Sampling
@@ -128,6 +128,66 @@ def test_a_job_about_it_ends_and_counts_what_it_kept(tmp_path: Path, source: Pat
         house.close()
 
 
+# How many pictures come when others with later time stamps were there before them.
+PASSED_OVER = {"back_once": 9, "to_and_fro": 19, "from_the_end": 39, "far_ahead": 19}
+
+
+@pytest.mark.parametrize("how", STAMPS)
+def test_pictures_that_are_out_of_order_are_counted_and_said(tmp_path: Path, source: Path, how: str) -> None:
+    path = with_stamps(tmp_path / "x.mkv", source, STAMPS[how])
+    expected = PASSED_OVER.get(how, 0)
+    for options in ({}, {"mode": "shots"}):
+        told: list[int] = []
+        list(sample(path, Sampling.of(0.1, **options), CancelToken(), passed_over=told.append))
+        assert told == ([expected] if expected else []), options
+    house = Running(tmp_path / "data", FakeBackend())
+    try:
+        job = house.run(path, tags="boat", interval=0.1)
+        said = f"{expected} pictures of x.mkv could not be looked at, being out of order"
+        assert (said in job.error) == bool(expected), job.error
+        assert job.status == "completed_with_errors" or not expected
+    finally:
+        house.close()
+
+
+def test_key_pictures_that_are_out_of_order_are_counted(tmp_path: Path) -> None:
+    source = numbered_video(tmp_path / "source.mkv", constant(COUNT, RATE), gop=5).path
+    path = with_stamps(tmp_path / "x.mkv", source, back_once)
+    told: list[int] = []
+    times = [
+        item.time_us for item in sample(path, MODES["keyframes"], CancelToken(), passed_over=told.append)
+    ]
+    assert times == [0, 500_000, 1_000_000, 1_500_000, 2_000_000, 2_500_000]
+    assert told == [1], (
+        "the one that is set back to one second; that at 1.5 s is not later than the one there"
+    )
+
+
+class SeesTheSecondHalf(FakeBackend):
+    """Says yes of the pictures from the twentieth on, by the numbers in them."""
+
+    def _answer(self, asked: Frame, task: FrameTask) -> FrameAnswer:
+        sure = float(frame_number(asked.picture) >= COUNT // 2)
+        return FrameAnswer("answered", dict.fromkeys(task.tags, sure))
+
+
+@pytest.mark.parametrize("how", STAMPS)
+def test_starts_and_ends_are_narrowed_to_what_can_be_seen(tmp_path: Path, source: Path, how: str) -> None:
+    path = with_stamps(tmp_path / "x.mkv", source, STAMPS[how])
+    visible = [item.time_us for item in sample(path, TENTH, CancelToken())]
+    house = Running(tmp_path / "data", SeesTheSecondHalf())
+    try:
+        job = house.run(path, tags="boat", interval=1, options={"refine": True})
+        assert job.status.startswith("completed"), job.error
+        assert ("out of order" in job.error) == (how in PASSED_OVER), job.error
+        for before, after in pairwise(house.frames(job.id)):
+            if before.state == after.state == "answered" and before.tags != after.tags:
+                between = [time for time in visible if before.time_us < time < after.time_us]
+                assert not between, f"{before.time_us} to {after.time_us} is not narrowed"
+    finally:
+        house.close()
+
+
 @pytest.mark.parametrize("how", STAMPS)
 def test_a_run_that_goes_on_behind_any_frame_is_an_undisturbed_one(
     tmp_path: Path, source: Path, how: str
@@ -175,6 +235,12 @@ def test_two_recordings_in_a_row_that_both_begin_at_zero(tmp_path: Path) -> None
     times = [frame.time_us for frame in frames]
     assert len(times) >= 10 and all(a < b for a, b in pairwise(times))
     assert all(frame_number(frame.picture) < 30 for frame in frames)
+    house = Running(tmp_path / "data", FakeBackend())
+    try:
+        job = house.run(both, tags="boat", interval=0.1)
+        assert "pictures of both.ts could not be looked at" in job.error
+    finally:
+        house.close()
 
 
 # Claims

@@ -79,6 +79,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self._planned = self.job.frames_total
+        self._passed_over = 0  # pictures of the video that are out of order
 
     def stop(self, why: str) -> None:
         """End soon; of several wishes the strongest counts, whichever came first."""
@@ -113,7 +114,7 @@ class Run:
     def _analyse(self) -> Ending:
         if self.job.reason != SUMMARY_ALONE:
             self._ask_about_frames()
-        ending = self._completed()
+        ending = self._with_what_was_passed_over(self._completed())
         return self._summarised(ending) if self.job.summarise and ending.status != "failed" else ending
 
     def _ask_about_frames(self) -> None:
@@ -156,15 +157,15 @@ class Run:
 
     def _samples(self, sampling: Sampling, after_us: int | None) -> Iterator[Frame | FrameLost]:
         """What is left to ask about, numbered on from what is kept."""
-        number = count(self.job.frames_done)
-        for item in sample(self.job.video_path, sampling, self.cancel, after_us):
+        number, path = count(self.job.frames_done), self.job.video_path
+        for item in sample(path, sampling, self.cancel, after_us, self._note_passed_over):
             yield replace(item, index=next(number))
 
     def _refine(self, task: FrameTask) -> None:
         """Narrow the starts and ends of spans, where the kept answers say that they are not narrow yet."""
         kept = self._kept()
         number, asked = count(len(kept)), len(kept)
-        refinement = Refinement(self.job.video_path, kept, self.job.tags, self.cancel)
+        refinement = Refinement(self.job.video_path, kept, self.job.tags, self.cancel, self._note_passed_over)
         while refinement.gaps:
             self._plan(asked + refinement.most_questions)
             pictures = refinement.pictures(number)
@@ -246,6 +247,21 @@ class Run:
         kept = self.store.add_frame(frame_record(self.job.id, event), seconds)
         if kept and isinstance(event, FrameRead):
             self.thumbnails.put(self.job.id, event.frame.time_us, event.frame.picture)
+
+    def _note_passed_over(self, pictures: int) -> None:
+        self._passed_over = max(self._passed_over, pictures)
+
+    def _with_what_was_passed_over(self, ending: Ending) -> Ending:
+        """Pictures that nobody looked at are said, however well it went with the others."""
+        if not self._passed_over:
+            return ending
+        some = "1 picture" if self._passed_over == 1 else f"{self._passed_over:,} pictures"
+        said = (
+            f"{some} of {self.job.video_name} could not be looked at, being out of order: the time stamps in "
+            "the file run backwards there. Convert it, for example with ffmpeg, and analyse what comes of it."
+        )
+        status = "completed_with_errors" if ending.status == "completed" else ending.status
+        return replace(ending, status=status, error=f"{ending.error} {said}".strip())
 
     def _completed(self) -> Ending:
         job = self.store.job(self.job.id)

@@ -11,6 +11,7 @@ from engine.events import FrameLost
 from engine.settings import Sampling
 from engine.video.container import Video, open_video
 from engine.video.crew import Crew, Result
+from engine.video.frames import PassedOver
 from engine.video.keyframes import KeyPlanner
 from engine.video.planning import Planner, Stretch
 from engine.video.targets import Wish
@@ -19,7 +20,7 @@ _MOST_CORES = 4  # more gain little, and somebody else wants to use the machine 
 
 
 def read_samples(
-    video: Video, sampling: Sampling, cancel: CancelToken, after_us: int | None
+    video: Video, sampling: Sampling, cancel: CancelToken, after_us: int | None, passed_over: PassedOver
 ) -> Iterator[Frame | FrameLost]:
     """What `frames.sample` promises, of an open video, but for shots."""
     since_us = 0 if after_us is None else _last_until(after_us, video.path, sampling, cancel)
@@ -29,6 +30,8 @@ def read_samples(
         if after_us is None or wish.time_us > after_us:
             yield _sample(video, wish, picture, previous)
         previous = picture
+    if planner.passed_over:
+        passed_over(planner.passed_over)
     if planner.lost is not None:
         yield FrameLost(
             planner.lost.index,

@@ -4,7 +4,7 @@ Knows time, ranges and plans. How packets become pictures is the business of `de
 imported when a file is first opened, because the video library is slow to import.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
@@ -19,6 +19,7 @@ from engine.settings import Sampling
 MICROSECONDS = 1_000_000
 _LENGTH_SLACK = Fraction(1, 10)  # of a picture: containers round lengths to clocks of their own
 _TARGET_SLACK = Fraction(1, 1000)
+PassedOver = Callable[[int], None]  # told how many pictures a file has out of order
 
 
 class Measured(Protocol):
@@ -113,7 +114,11 @@ def least_distance_us(info: Measured, sampling: Sampling) -> int:
 
 
 def sample(
-    path: str | Path, sampling: Sampling, cancel: CancelToken, after_us: int | None = None
+    path: str | Path,
+    sampling: Sampling,
+    cancel: CancelToken,
+    after_us: int | None = None,
+    passed_over: PassedOver = lambda count: None,
 ) -> Iterator[Frame | FrameLost]:
     """The sampled pictures of a video in order, decoding only what they need, in constant memory.
 
@@ -129,7 +134,9 @@ def sample(
     counts from 0 behind it, since the shots before it are not looked for again.
 
     A picture that cannot be decoded is a `FrameLost`, and what follows is still read. Where a file ends
-    before its time, one `FrameLost` stands for all that is missing, and it is the last item.
+    before its time, one `FrameLost` stands for all that is missing, and it is the last item. A picture whose
+    time stamp lies before that of an earlier one is no sample; how many those are, of what was read, is told
+    to `passed_over` in the end, where there are any.
 
     Raises:
         MediaError: the file cannot be opened, or is no video.
@@ -141,7 +148,7 @@ def sample(
 
     read = read_shots if sampling.mode == "shots" else read_samples
     with open_video(Path(path)) as video:
-        yield from read(video, sampling, cancel, after_us)
+        yield from read(video, sampling, cancel, after_us, passed_over)
 
 
 def _length_us(info: Measured, sampling: Sampling) -> int:

@@ -14,7 +14,7 @@ from engine.settings import Sampling
 from engine.video.container import Video, open_video
 from engine.video.frames import least_distance_us
 from engine.video.packets import PacketReader, stamp
-from engine.video.planning import Stretch
+from engine.video.planning import Order, Stretch
 from engine.video.targets import Wish
 
 
@@ -28,9 +28,15 @@ class KeyPlanner:
         self._since_us = since_us
         self._distance_us = least_distance_us(video, sampling)
         self._reader = PacketReader(video, cancel)
+        self._order = Order(self._reader)
         self._latest_us: int | None = None  # of the sample before
         self._wished = 0
         self.lost: Wish | None = None  # where the file ends before its time; known in the end
+
+    @property
+    def passed_over(self) -> int:
+        """Pictures that could not be samples, since their time stamps lie before those of earlier ones."""
+        return self._order.passed_over + self._reader.passed_over
 
     def stretches(self) -> Iterator[Stretch]:
         """The plan, in the order in which pictures are shown. Raises: Cancelled, MediaError."""
@@ -39,6 +45,9 @@ class KeyPlanner:
         for packet in self._reader:
             time_us = video.time_us(stamp(packet))
             end_us = max(end_us, video.time_us(stamp(packet) + max(1, packet.duration or 0)))
+            if packet.is_keyframe and not packet.is_discard:
+                self._order.see(stamp(packet))
+                self._order.settle(stamp(packet))
             if self._is_over(packet, time_us):
                 return
             if self._is_sample(packet, time_us):

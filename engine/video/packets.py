@@ -24,7 +24,8 @@ class PacketReader:
 
     Packets with no presentation time have got their decoding time for it, and so have all packets of an
     `untimed` video: there, the nth packet says when the nth picture is shown. Pictures that are shown before
-    the first key picture are left out: they refer to pictures that are not there.
+    the first key picture are left out: they refer to pictures that are not there. Those whose time lies even
+    before the decoding of that key picture are out of order, and counted in `passed_over`.
     """
 
     def __init__(self, video: Video, cancel: CancelToken) -> None:
@@ -34,7 +35,10 @@ class PacketReader:
         self._index = video.stream.index_entries
         self._demux: Iterator[Packet] = video.container.demux(video.stream)
         self._first_key: Packet | None = None
+        self.seeks = 0
+        self.passed_over = 0
         self._shown_from: int | None = None  # time stamp of the key picture that reading began at
+        self._decoded_from: int | None = None  # its decoding time, where it has one
         self._land_before: int | None = None
         self._position: int | None = None  # time stamp of the packet read last
         self._delay = 0  # from decoding to showing a key picture, in ticks
@@ -47,6 +51,8 @@ class PacketReader:
                 keyless += 1
             elif self._shown_from is not None and stamp(packet) >= self._shown_from:
                 yield packet
+            elif self._decoded_from is not None and stamp(packet) < self._decoded_from:
+                self.passed_over += 1
 
     def worth_a_jump(self, limit: int) -> int | None:
         """Where to jump to for the picture on screen at `limit`, if that saves reading; else None."""
@@ -71,6 +77,7 @@ class PacketReader:
         self._video.container.seek(time, stream=self._stream)
         self._demux = self._video.container.demux(self._stream)
         self._shown_from = None
+        self.seeks += 1
 
     def _starts(self, packet: Packet, keyless: int) -> bool:
         """Whether reading can begin at this packet."""
@@ -79,7 +86,7 @@ class PacketReader:
         if self._land_before is not None and stamp(packet) > self._land_before:
             self._start_over()
             return False
-        self._shown_from = packet.pts
+        self._shown_from, self._decoded_from = packet.pts, packet.dts
         self._land_before = None
         self._first_key = self._first_key or packet
         if packet.dts is not None:

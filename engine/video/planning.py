@@ -37,6 +37,28 @@ class Stretch:
     last: bool
 
 
+class Order:
+    """Counts pictures that come when it is settled already which picture is shown at their time."""
+
+    def __init__(self, reader: PacketReader) -> None:
+        self._reader = reader
+        self._settled: int | None = None  # up to which time stamp
+        self._seeks = 0
+        self.passed_over = 0
+
+    def see(self, pts: int) -> None:
+        """The next picture in the order of decoding."""
+        if self._reader.seeks != self._seeks:  # what comes now may have been read before
+            self._seeks, self._settled = self._reader.seeks, None
+        if self._settled is not None and pts < self._settled:
+            self.passed_over += 1
+
+    def settle(self, pts: int) -> None:
+        """Nothing is looked for before that time stamp any more."""
+        if pts != FOREVER and (self._settled is None or pts > self._settled):
+            self._settled = pts
+
+
 class Planner:
     """Reads a video's packets once, and hands on those that a sample needs."""
 
@@ -51,9 +73,15 @@ class Planner:
         self._bytes = 0
         self._keys: deque[int] = deque()  # places in the window where another group begins
         self._unsettled: list[int] = []  # heap of time stamps whose successor is not known yet
+        self._order = Order(self._reader)
         self._wishes: dict[int, Wish] = {}  # by time stamp
         self._begun = False  # a part of the group has been handed on
         self.lost: Wish | None = None  # the first sample that the file ends before; known in the end
+
+    @property
+    def passed_over(self) -> int:
+        """Pictures that could not be samples, since their time stamps lie before those of earlier ones."""
+        return self._order.passed_over + self._reader.passed_over
 
     def stretches(self) -> Iterator[Stretch]:
         """The plan, in the order in which pictures are shown. Raises: Cancelled, MediaError."""
@@ -81,6 +109,7 @@ class Planner:
         self._window.append(packet)
         self._bytes += packet.size
         if not packet.is_discard:  # decoded for others' sake, but cut off by the container's edit list
+            self._order.see(stamp(packet))
             heapq.heappush(self._unsettled, stamp(packet))
 
     def _settle(self, frontier: int | None) -> bool:
@@ -99,6 +128,7 @@ class Planner:
         return wished
 
     def _decide(self, pts: int, following: int) -> bool:
+        self._order.settle(following)
         wish = self._targets.pick(pts, following)
         if wish is not None:
             self._wishes[pts] = wish

@@ -17,7 +17,7 @@ from engine.backends.base import Frame
 from engine.cancel import CancelToken
 from engine.events import FrameLost
 from engine.settings import Sampling
-from engine.video.frames import MICROSECONDS, Measured, effective_interval, sample
+from engine.video.frames import MICROSECONDS, Measured, PassedOver, effective_interval, sample
 from engine.video.spans import HIT_STATES, Sample
 
 THRESHOLD = 0.5  # from which a tag holds
@@ -71,15 +71,23 @@ class Refinement:
     """Round by round: the pictures to ask about, then what was answered, then the halves that are left."""
 
     def __init__(
-        self, path: str | Path, samples: Sequence[Sample], tags: Sequence[str], cancel: CancelToken
+        self,
+        path: str | Path,
+        samples: Sequence[Sample],
+        tags: Sequence[str],
+        cancel: CancelToken,
+        passed_over: PassedOver = lambda count: None,
     ) -> None:
-        """`samples`: all that were answered, in the order of time. Raises: MediaError, Cancelled."""
+        """`samples`: all that were answered, in the order of time; `passed_over` as `frames.sample` has it.
+
+        Raises: MediaError, Cancelled.
+        """
         self._path = path
         self._tags = tags
         self._cancel = cancel
         self._learnt: dict[int, Sample] = {}
         found = list(gaps(samples, tags))
-        between = pictures_between(path, found, cancel) if found else []
+        between = pictures_between(path, found, cancel, passed_over) if found else []
         self.gaps = [replace(gap, times_us=times) for gap, times in zip(found, between, strict=True) if times]
 
     @property
@@ -108,15 +116,17 @@ class Refinement:
         self._learnt[answered.time_us] = answered
 
     def narrow(self) -> None:
-        """Go on to the halves in which a change is left; a gap whose picture has no answer stays as it is."""
+        """Go on to the halves in which a change is left; a gap whose picture failed stays as it is."""
         self.gaps = [half for gap in self.gaps for half in self._halves(gap)]
         self._learnt.clear()
 
     def _halves(self, gap: Gap) -> Iterator[Gap]:
         middle = self._learnt.get(gap.middle_us)
-        if middle is None:
-            return
         place = len(gap.times_us) // 2
+        if middle is None:  # it is out of order, and no player would show it
+            others = [*gap.times_us[:place], *gap.times_us[place + 1 :]]
+            yield from [replace(gap, times_us=others)] if others else []
+            return
         sides = ((gap.before, middle, gap.times_us[:place]), (middle, gap.after, gap.times_us[place + 1 :]))
         for before, after, times in sides:
             count = disagreements(before, after, self._tags)
@@ -124,26 +134,34 @@ class Refinement:
                 yield Gap(before, after, count, times)
 
 
-def pictures_between(path: str | Path, wanted: Sequence[Gap], cancel: CancelToken) -> list[list[int]]:
+def pictures_between(
+    path: str | Path, wanted: Sequence[Gap], cancel: CancelToken, passed_over: PassedOver = lambda count: None
+) -> list[list[int]]:
     """When the pictures inside each gap are shown; gaps are in order. Reads packets and decodes nothing.
 
     Raises: MediaError, Cancelled.
     """
     from engine.video.container import open_video
     from engine.video.packets import PacketReader, stamp
+    from engine.video.planning import Order
 
     found: list[set[int]] = [set() for _ in wanted]
     begins = [gap.before.time_us for gap in wanted]
     with open_video(Path(path)) as video:
         reader = PacketReader(video, cancel)
+        order = Order(reader)
         current, arrived = 0, False
         for packet in reader:
             shown_us = video.time_us(stamp(packet))
+            order.see(stamp(packet))
             inside = bisect_left(begins, shown_us) - 1
             if inside >= 0 and not packet.is_discard and shown_us < wanted[inside].after.time_us:
                 found[inside].add(shown_us)
             # Nothing is shown before it is decoded: behind this time, nothing of a gap can come any more.
-            settled_us = -1 if packet.dts is None or video.untimed else video.time_us(packet.dts)
+            settled_us = -1
+            if packet.dts is not None and not video.untimed:
+                settled_us = video.time_us(packet.dts)
+                order.settle(packet.dts)
             while current < len(wanted) and settled_us >= wanted[current].after.time_us:
                 current, arrived = current + 1, False
             if current == len(wanted):
@@ -152,6 +170,8 @@ def pictures_between(path: str | Path, wanted: Sequence[Gap], cancel: CancelToke
                 arrived, limit = True, video.stamp_at(begins[current])
                 if (place := reader.worth_a_jump(limit)) is not None:
                     reader.jump(place, limit)
+    if order.passed_over + reader.passed_over:
+        passed_over(order.passed_over + reader.passed_over)
     return [sorted(times) for times in found]
 
 

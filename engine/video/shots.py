@@ -18,7 +18,7 @@ from engine.events import FrameLost
 from engine.settings import Sampling
 from engine.video.container import Video
 from engine.video.decoding import read_samples
-from engine.video.frames import MICROSECONDS, effective_interval, least_distance_us
+from engine.video.frames import MICROSECONDS, PassedOver, effective_interval, least_distance_us
 
 CUT = 27.0  # mean change of a pixel's most changed channel from which a shot begins, of 255
 _SETTLED = 3.0  # of the same measure: what a picture may still move after a dissolve has ended
@@ -30,7 +30,7 @@ _EVERY_PICTURE = Fraction(1, MICROSECONDS)
 
 
 def read_shots(
-    video: Video, sampling: Sampling, cancel: CancelToken, after_us: int | None
+    video: Video, sampling: Sampling, cancel: CancelToken, after_us: int | None, passed_over: PassedOver
 ) -> Iterator[Frame | FrameLost]:
     """The samples of an open video, in order; with `after_us`, the time of a sample, those behind it.
 
@@ -40,7 +40,7 @@ def read_shots(
     every = Sampling(_EVERY_PICTURE, start_us, sampling.end_us)
     choice = _Choice(video, sampling)
     index, previous, last = 0, None, None
-    for item in read_samples(video, every, cancel, None):
+    for item in read_samples(video, every, cancel, None, passed_over):
         if after_us is not None and item.time_us < after_us:
             choice.watch(item)
             continue

@@ -69,6 +69,12 @@ STATED = [
     ("infrared car: yes", (None, None, None)),
     ("I see a red car.", (None, None, None)),
     ('{"red car": ' * 50_000, (None, None, None)),
+    ('{"answers": {"red car": true, "a dog": false}}', (1, 0, None)),
+    ('{"red car": true} {"a dog": false}', (1, 0, None)),
+    ("red car: yes, a dog: no; x*(y): yes.", (1, 0, 1)),
+    ("1. red car: yes (on the left)\n2. **a dog:** no\n3) 'x*(y)' = TRUE!", (1, 0, 1)),
+    ("red car: yes or no\na dog: no idea\nx*(y): yes/no", (None, None, None)),
+    ("a dog - no collar: yes", (None, None, None)),
     ("", (None, None, None)),
 ]
 
@@ -76,6 +82,31 @@ STATED = [
 @pytest.mark.parametrize(("text", "expected"), STATED, ids=range(len(STATED)))
 def test_tags_are_read_strictly_then_leniently_and_none_is_invented(text, expected):
     assert tuple(stated_tags(text, TAGS).values()) == expected
+
+
+# what is said of another tag, in whose name the letters of this one stand
+OTHERS = [
+    ('{"hot dog": true}', (None, 1)),
+    ('{"hot dog": false}', (None, 0)),
+    ('{"no dog": true}', (None, None)),
+    ('{"dog": "?", "hot dog": "dog: yes"}', (None, None)),
+    ('{"answers": {"hot dog": true}}', (None, 1)),
+    ('{"hot dog": {"dog": true}}', (None, None)),
+    ('{"hot dog": true, "dog": ', (None, 1)),
+    ("hot dog: yes", (None, 1)),
+    ("- hot dog: yes\n- dog: no", (0, 1)),
+    ("hot dog: yes, dog: no", (0, 1)),
+    ("no dog: true", (None, None)),
+    ("dog and cat: yes", (None, None)),
+    ("big, dog: yes", (None, None)),
+    ("St. dog: yes", (None, None)),
+    ("A dog, hot dog - yes", (None, None)),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), OTHERS, ids=range(len(OTHERS)))
+def test_no_tag_gets_the_answer_of_another(text, expected):
+    assert tuple(stated_tags(text, ("dog", "hot dog")).values()) == expected
 
 
 def test_the_schema_asks_for_every_tag_and_nothing_else():

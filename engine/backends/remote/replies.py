@@ -15,6 +15,15 @@ _LEAST_MASS = 0.01  # below it the model was not about to say yes or no at all
 _MARKS = " \t\r\n\"'`*_.,:;!?()[]{}▁Ġ"
 _YES, _NO = {"yes", "true"}, {"no", "false"}
 _WORDS_OF_TRUTH = r"(yes|true|no|false)\b"
+_QUOTES = "\"'`*_"
+_CLOSED = rf"[\s{_QUOTES})\]}}]*+"  # what closes around an answer
+_AN_ANSWER = re.compile(
+    rf"(?<![:=–—-])[:=–—-]++[ \t{_QUOTES}]*+{_WORDS_OF_TRUTH}"
+    rf"(?=[ \t{_QUOTES})\]}}]*+(?:[,;.!({{\n]|[-–—]\s|$))",
+    re.IGNORECASE,
+)
+_AFTER_AN_ANSWER = re.compile(rf"{_CLOSED}[,;.!]?{_CLOSED}")
+_BEFORE_A_KEY = re.compile(r"[\s{\[]*(?:(?:[-•*+]|\d+[.)])\s+)?")  # brackets, a bullet or a number
 
 
 def probability_of_yes(odds: Sequence[TokenOdds]) -> float | None:
@@ -37,10 +46,14 @@ def said_yes(text: str) -> float | None:
 
 
 def stated_tags(text: str, tags: Sequence[str]) -> dict[str, float | None]:
-    """Every tag with what the text states of it: a JSON object, in a code fence or not, else `tag: yes`."""
+    """Every tag with what the text states of it: a JSON object, in a code fence or not, else `tag: yes`.
+
+    A tag is the whole of a key: what is said of a hot dog is said of no dog.
+    """
+    asked = [tag.casefold() for tag in tags]
     told = _as_object(text)
-    stated = {tag: _truth(told.get(tag.casefold())) for tag in tags}
-    return {tag: _stated_in_words(text, tag) if value is None else value for tag, value in stated.items()}
+    told = _in_words(text) if told is None else _within(told, asked)
+    return {tag: _truth(told.get(key)) for tag, key in zip(tags, asked, strict=True)}
 
 
 def schema_of(tags: Sequence[str]) -> dict[str, Any]:
@@ -58,16 +71,30 @@ def _begins(token: str, word: str) -> bool:
     return bool(bare) and word.startswith(bare)
 
 
-def _as_object(text: str) -> Mapping[str, Any]:
-    """The outermost JSON object in the text, its keys in lower case; empty where there is none."""
+def _as_object(text: str) -> Mapping[str, Any] | None:
+    """The outermost JSON object in the text, its keys in lower case; None where there is none."""
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
-        return {}
+        return None
     try:
         told = json.loads(text[start : end + 1])
     except (ValueError, RecursionError):
-        return {}
-    return {str(key).casefold(): value for key, value in told.items()}
+        return None
+    return _keyed(told)
+
+
+def _within(told: Mapping[str, Any], asked: Sequence[str]) -> Mapping[str, Any]:
+    """The object itself, or the one that it wraps under a name that was not asked for."""
+    while len(told) == 1 and not told.keys() & set(asked):
+        (inner,) = told.values()
+        if not isinstance(inner, dict):
+            break
+        told = _keyed(inner)
+    return told
+
+
+def _keyed(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {" ".join(key.split()).casefold(): value for key, value in told.items()}
 
 
 def _truth(value: object) -> float | None:
@@ -81,8 +108,16 @@ def _truth(value: object) -> float | None:
     return None
 
 
-def _stated_in_words(text: str, tag: str) -> float | None:
-    found = re.search(
-        rf"(?<!\w){re.escape(tag)}[\"'`*_]*\s*[:=–—-]+\s*[\"'`*_]*{_WORDS_OF_TRUTH}", text, re.IGNORECASE
-    )
-    return None if found is None else _truth(found[1])
+def _in_words(text: str) -> dict[str, str]:
+    """Each `key: yes`, keys in lower case: a key begins with its line, or after the answer before it."""
+    told: dict[str, str] = {}
+    end = 0
+    for answer in _AN_ANSWER.finditer(text):
+        line = text.rfind("\n", end, answer.start()) + 1
+        key = text[line or end : answer.start()]
+        if end and not line:
+            key = _AFTER_AN_ANSWER.sub("", key, count=1)
+        key = _BEFORE_A_KEY.sub("", key, count=1).strip().strip(_QUOTES)
+        told.setdefault(key.casefold(), answer[1])
+        end = answer.end()
+    return told

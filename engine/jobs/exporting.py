@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, MediaError
@@ -10,10 +11,14 @@ from engine.events import JobResult
 from engine.jobs.findings import Findings
 from engine.jobs.lookup import known_job
 from engine.jobs.videos import check_unchanged
+from engine.jobs.views import seconds
+from engine.settings import Sampling
 from engine.trouble import storage_said
 from engine.video import exports
+from engine.video.corrections import Stretch
 from engine.video.exports import beside
 from engine.video.frames import probe
+from engine.video.tags import with_details
 from storage.records import JobRecord
 from storage.store import Store
 
@@ -75,7 +80,47 @@ class Exports:
             rate=_rate(job) if counts_frames else None,
             categories={tag: known.get("category", "") for tag, known in job.tag_details.items()},
             threshold=self._findings.settings(job.id).rule("").threshold,
+            asked=self._asked(job),
         )
+
+    def _asked(self, job: JobRecord) -> dict[str, Any]:
+        """What the results came from: questions, model, pictures, rules, and what people corrected.
+
+        Times are in seconds.
+        """
+        about = [vars(tag) for tag in with_details(job.tags, job.tag_details)]
+        corrections = self._findings.corrections(job)
+        return {
+            "asked": {"tags": about, "prompt": job.prompt, "codes": job.codes, "summary": job.summarise},
+            "prompt_sha256": job.prompt_sha256,
+            "model": {"digest": job.digest, "load_options": dict(job.load_options)},
+            "sampling": _sampling(job),
+            "span_settings": self._findings.settings(job.id).as_dict(),
+            "corrections": tuple(
+                {"tag": one.tag, "old": _stretch(one.old), "new": _stretch(one.new)} for one in corrections
+            ),
+            "content": {"bytes": job.video_size, "sha256": self._findings.known_content(job)},
+        }
+
+
+def _sampling(job: JobRecord) -> dict[str, Any]:
+    """As the options of an analysis name it; `step` is the interval that `max_frames` left of it."""
+    sampling = Sampling.from_dict(job.sampling)
+    return {
+        "mode": sampling.mode,
+        "interval": float(sampling.interval),
+        "step": seconds(job.sampling["step_us"]),
+        "start": seconds(sampling.start_us),
+        "end": None if sampling.end_us is None else seconds(sampling.end_us),
+        "max_frames": sampling.max_frames,
+        "times": [seconds(time_us) for time_us in sampling.times_us],
+        "reuse": sampling.reuse,
+        "refine": sampling.refine,
+    }
+
+
+def _stretch(stretch: Stretch | None) -> list[float] | None:
+    return None if stretch is None else [seconds(stretch[0]), seconds(stretch[1])]
 
 
 def _rate(job: JobRecord) -> Fraction | None:

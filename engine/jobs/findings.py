@@ -62,7 +62,7 @@ class Findings:
     def found(self, job_id: str) -> Found:
         """The same, and what it was made of. Raises: InvalidInput for an unknown job."""
         job = known_job(self._store, job_id)
-        samples, corrections = self._samples(job), self._corrections(job)
+        samples, corrections = self._samples(job), self.corrections(job)
         settings = self.settings(job_id)
         made_of = job, len(samples), settings, corrections
         before, found = self._found.get(job_id, (None, None))
@@ -75,7 +75,7 @@ class Findings:
 
     def of(self, job: JobRecord, samples: Sequence[Sample]) -> list[Span]:
         """The spans of a job whose answers were read already."""
-        return job_spans(job, samples, self.settings(job.id), self._corrections(job))
+        return job_spans(job, samples, self.settings(job.id), self.corrections(job))
 
     def of_tag(self, job: JobRecord, tag: str, most: int) -> list[Span]:
         """The spans of one tag; read for this alone, so that jobs which are looked at stay at hand.
@@ -90,11 +90,16 @@ class Findings:
             samples = [Sample(*row) for row in answers(job.id, None if first is None else first - 1, most)]
             if len(samples) == most:  # what follows is not known, so a span that reaches this far ends here
                 samples[-1] = Sample(samples[-1].time_us, "not read", {})
-        return tag_spans(job, tag, samples, settings, self._corrections(job))
+        return tag_spans(job, tag, samples, settings, self.corrections(job))
 
     def settings(self, job_id: str) -> SpanSettings:
         """How the spans of a job are made."""
         return SpanSettings.from_dict(self._store.corrections.settings(job_id))
+
+    def corrections(self, job: JobRecord) -> list[Correction]:
+        """What people said about this video, in the order in which they said it."""
+        sha256 = self.known_content(job)
+        return [_correction(one) for one in self._store.corrections.corrections(sha256)] if sha256 else []
 
     def thresholds(self, job_id: str, tags: Sequence[str]) -> dict[str, float]:
         """The probability of yes from which a frame is a hit, by tag."""
@@ -184,10 +189,6 @@ class Findings:
         last = samples[-1].time_us if samples else None
         samples += [Sample(*row) for row in self._store.corrections.answers(job_id, last)]
 
-    def _corrections(self, job: JobRecord) -> list[Correction]:
-        sha256 = self.known_content(job)
-        return [_correction(one) for one in self._store.corrections.corrections(sha256)] if sha256 else []
-
     def _content(self, job: JobRecord) -> str:
         sha256 = self.content(job)
         if not sha256:
@@ -199,7 +200,7 @@ class Findings:
 
     def _was_said_last(self, job: JobRecord, correction: Correction) -> bool:
         """Whether the newest correction of this tag is the same."""
-        of_tag = [one for one in self._corrections(job) if one.tag == correction.tag]
+        of_tag = [one for one in self.corrections(job) if one.tag == correction.tag]
         return bool(of_tag) and of_tag[-1] == correction
 
     def _refuse_unknown_span(self, job: JobRecord, tag: str, was: Stretch) -> None:

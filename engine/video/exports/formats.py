@@ -26,8 +26,9 @@ class Format:
 
 
 def everything(material: Material) -> str:
-    """All that is known of a job, as scripts get it; a frame and a span a line."""
-    parts = (f"{json.dumps(name)}: {_plain(part)}" for name, part in vars(material.result).items())
+    """All that is known of a job, as scripts get it, and what was asked; a frame and a span a line."""
+    known = {**vars(material.result), **material.asked}
+    parts = (f"{json.dumps(name)}: {_plain(part)}" for name, part in known.items())
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 

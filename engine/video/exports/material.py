@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from engine.events import JobResult
 
@@ -48,6 +49,7 @@ class Material:
     rate: Fraction | None = None  # pictures a second; None: unknown, or not asked for
     threshold: float = THRESHOLD  # from which a tag holds
     categories: Mapping[str, str] = field(default_factory=dict)  # tag -> category, where it has one
+    asked: Mapping[str, Any] = field(default_factory=dict)  # what was asked of what, and how: plain JSON
 
     @property
     def name(self) -> str:

@@ -133,6 +133,16 @@ def test_the_note_says_so_where_another_model_would_answer(house, engine, analys
     assert "Another model is loaded now" in opened(house, shown, None, TYPED)[0]
 
 
+def test_the_note_says_so_where_the_spans_were_made_by_other_rules(house, engine, analysed):
+    shown = analysed(RICH)
+    assert "made by the rules" not in opened(house, shown, None, TYPED)[0]
+    engine.findings.set_settings("job0", {"threshold": 0.8})
+    assert (
+        "Spans of the next analysis are made by the rules of this one."
+        in opened(house, shown, None, TYPED)[0]
+    )
+
+
 def test_the_note_goes_and_nothing_else_changes(house, analysed):
     _, kept, fields = opened(house, analysed(RICH), None, TYPED)
     note, kept, left = acted(house, "leave", kept, fields)

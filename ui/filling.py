@@ -13,6 +13,7 @@ import gradio as gr
 
 from engine.errors import HavenError
 from engine.events import JobView
+from engine.video.span_settings import SpanSettings
 from ui import wording
 from ui.handling import QUIET, explain, notice
 from ui.house import House
@@ -148,6 +149,8 @@ def _words(house: House, filling: Filling) -> str:
     status = house.engine.status()
     if (status.provider, status.model) != (job.provider, job.model):
         said += " Another model is loaded now; the next analysis asks that one."
+    if house.engine.findings.settings(filling.job) != SpanSettings():
+        said += " Spans of the next analysis are made by the rules of this one."
     return said
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import threading
 from pathlib import Path
 
 import opentimelineio
@@ -14,8 +13,8 @@ from engine.errors import FileInTheWay, InvalidInput, MediaError
 from engine.events import ENDED
 from engine.video.request import AnalysisRequest
 from storage.store import Store
+from tests.running import until
 
-WAIT = 60  # seconds after which a test gives up
 THEIRS = '{"tags": {}}'
 
 
@@ -48,12 +47,8 @@ def engine(tmp_path):
 
 def analysed(engine, video, tags="colours: mostly red, mostly blue", **more) -> str:
     job_id = engine.submit_video(AnalysisRequest.of(video, tags, interval=0.5, **more)).job_id
-    pause = threading.Event()
-    for _ in range(WAIT * 100):
-        if engine.job(job_id).status in ENDED:
-            return job_id
-        pause.wait(0.01)
-    raise AssertionError(f"the job is {engine.job(job_id).status}")
+    until(lambda: engine.job(job_id).status, lambda status: status in ENDED)
+    return job_id
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from engine.settings import LoadOptions
 from tests.fixtures.loopback import Loopback
 from tests.fixtures.ollama_server import SEEING, THINKING, WRITING, OllamaStandIn
 from tests.fixtures.seeing import HELLO, SURE
-from tests.fixtures.talking import AT_ONCE, BOUND, EAGER, PATIENT, SOON, after, chat, look, text
+from tests.fixtures.talking import BOUND, EAGER, PATIENT, SOON, after, chat, left_at_once, look, text
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -290,20 +290,8 @@ def test_a_model_deleted_while_it_serves_is_a_plain_message(server):
 def test_an_answer_is_left_at_once_and_the_server_is_told(server, hang_after):
     with loaded() as backend:
         server.hang_after = hang_after
-        cancel, stopped = CancelToken(), []
-
-        def stop():
-            stopped.append(time.monotonic())
-            cancel.cancel()
-
-        thread = after(server.waiting, stop)
-        *words, end = chat(backend, cancel=cancel)
-        took = time.monotonic() - stopped[0]
-        thread.join()
-        assert end.reason == "cancelled"
+        *words, _ = left_at_once(server, lambda cancel: chat(backend, cancel=cancel))
         assert len(words) <= hang_after
-        assert took < AT_ONCE
-        assert server.left.wait(20)
         server.hang_after = None
         assert text(chat(backend)) == HELLO
 

@@ -9,6 +9,7 @@ from engine.jobs import retries
 from engine.jobs.retries import Retries
 from engine.video.request import AnalysisRequest
 from storage.store import Store
+from tests import running
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import SEES, FaultyServer, refuses, works
 from tests.fixtures.videos import constant, numbered_video
@@ -57,13 +58,7 @@ def submit(engine, clip) -> str:
 
 
 def until(engine, job_id, wanted):
-    pause = threading.Event()
-    for _ in range(WAIT * 100):
-        view = engine.job(job_id)
-        if wanted(view):
-            return view
-        pause.wait(0.01)
-    raise AssertionError(f"the job is {view.status} ({view.reason}): {view.error}")
+    return running.until(lambda: engine.job(job_id), wanted)
 
 
 def waits_for_its_server(view) -> bool:

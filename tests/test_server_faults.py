@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from engine.backends.base import Finished
 from engine.backends.openai.provider import OpenAIProvider
 from engine.backends.openai.servers import Server
 from engine.backends.remote.calls import Patience
@@ -18,7 +17,7 @@ from engine.settings import GenerationSettings, LoadOptions
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import FaultyServer, backend_on, provider_of, refuses, works
 from tests.fixtures.seeing import HELLO
-from tests.fixtures.talking import AT_ONCE, BOUND, HI, SOON, after, chat, look, text
+from tests.fixtures.talking import BOUND, HI, SOON, after, chat, left_at_once, look, text
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -143,19 +142,7 @@ def test_a_server_that_hangs_does_not_keep_the_page_waiting():
 @pytest.mark.parametrize("behaviour", [ways.hangs, ways.hangs_inside, ways.drips, ways.never_ends])
 def test_an_answer_is_left_at_once_and_the_server_is_told(behaviour):
     with backend_on(behaviour) as (backend, server):
-        cancel, stopped = CancelToken(), []
-
-        def stop():
-            stopped.append(time.monotonic())
-            cancel.cancel()
-
-        thread = after(server.waiting, stop)
-        *_, end = backend.stream(HI, GenerationSettings(), cancel)
-        took = time.monotonic() - stopped[0]
-        thread.join()
-        assert isinstance(end, Finished) and end.reason == "cancelled"
-        assert took < AT_ONCE
-        assert server.left.wait(20)
+        left_at_once(server, lambda cancel: chat(backend, cancel=cancel))
         server.behaviours = [works()]
         assert text(chat(backend)) == HELLO
 

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from engine.cancel import CancelToken
 from engine.errors import MediaError
@@ -42,15 +43,21 @@ def sha256_of(path: Path, store: Store, cancel: CancelToken) -> str:
     known = store.video_hash(str(path), before.st_size, before.st_mtime_ns)
     if known:
         return known
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            cancel.raise_if_cancelled()
-            digest.update(block)
+        sha256 = digest_of(file, cancel)
     try:
-        store.set_video_hash(str(path), before.st_size, before.st_mtime_ns, digest.hexdigest())
+        store.set_video_hash(str(path), before.st_size, before.st_mtime_ns, sha256)
     except StorageError as error:  # it is right all the same, and made again when it is needed
         log.info("the hash of %s is not kept: %s", path, error)
+    return sha256
+
+
+def digest_of(file: BinaryIO, cancel: CancelToken) -> str:
+    """The SHA-256 of what is left to read of a file, in hex. Raises: Cancelled; OSError."""
+    digest = hashlib.sha256()
+    while block := file.read(BLOCK):
+        cancel.raise_if_cancelled()
+        digest.update(block)
     return digest.hexdigest()
 
 

@@ -3,13 +3,12 @@
 Nothing but a plain file is ever opened for reading: a pipe would block for ever, a device may do anything.
 """
 
-import hashlib
 import os
 import stat
 from pathlib import Path
 
 from engine.cancel import CancelToken
-from engine.jobs.videos import BLOCK
+from engine.jobs.videos import digest_of
 from storage.library import Seen
 from storage.store import Store
 
@@ -31,15 +30,12 @@ def sha256_of(seen: Seen, store: Store, cancel: CancelToken) -> str:
     known = store.video_hash(seen.path, seen.size, seen.mtime_ns)
     if known:
         return known
-    digest = hashlib.sha256()
     with os.fdopen(os.open(Path(seen.path), _SAFELY), "rb") as file:
         _check(os.fstat(file.fileno()), seen)
-        while block := file.read(BLOCK):
-            cancel.raise_if_cancelled()
-            digest.update(block)
+        sha256 = digest_of(file, cancel)
         _check(os.fstat(file.fileno()), seen)
-    store.set_video_hash(seen.path, seen.size, seen.mtime_ns, digest.hexdigest())
-    return digest.hexdigest()
+    store.set_video_hash(seen.path, seen.size, seen.mtime_ns, sha256)
+    return sha256
 
 
 def _check(status: os.stat_result, seen: Seen) -> None:

@@ -1,16 +1,15 @@
 """Answering a conversation, piece by piece. Knows no frames and no tags."""
 
-import time
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
-from engine.backends.base import Finished, Message, TextDelta, Usage
+from engine.backends.base import Finished, Message, TextDelta
 from engine.backends.llamacpp.loading import Loaded
 from engine.backends.llamacpp.prompts import Prompts
 from engine.backends.llamacpp.sampling import sampler
 from engine.backends.llamacpp.sequences import CHAT, Sequences
 from engine.backends.llamacpp.units import size
 from engine.backends.llamacpp.vocabulary import Detokenizer, Vocabulary
+from engine.backends.local import Count
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, ModelError
 from engine.settings import GenerationSettings
@@ -29,22 +28,21 @@ class Answerer:
         self, messages: Sequence[Message], settings: GenerationSettings, cancel: CancelToken
     ) -> Iterator[TextDelta | Finished]:
         """As the port says. Raises: ModelError."""
-        began = time.perf_counter()
-        count = _Count()
+        count = Count()
         try:
             cancel.raise_if_cancelled()
             for piece in self._pieces(messages, settings, cancel, count):
                 yield TextDelta(piece)
         except Cancelled:
             count.reason = "cancelled"
-        yield Finished(count.reason, Usage(count.read, count.written, time.perf_counter() - began))
+        yield count.finished()
 
     def _pieces(
         self,
         messages: Sequence[Message],
         settings: GenerationSettings,
         cancel: CancelToken,
-        count: "_Count",
+        count: Count,
     ) -> Iterator[str]:
         """The answer's text without the white space before it. Raises: ModelError, Cancelled."""
         units = self._prompts.of_messages(messages, cancel)
@@ -74,12 +72,3 @@ class Answerer:
                 "load the model with a larger n_ctx."
             )
         return room
-
-
-class _Count:
-    """What has been read and written of one answer so far, and why it ended."""
-
-    def __init__(self) -> None:
-        self.read = 0
-        self.written = 0
-        self.reason: Literal["stop", "length", "cancelled"] = "length"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import llama_cpp.llama_cpp as lib
-import numpy as np
 
 from engine.backends.base import (
     BackendInfo,
@@ -26,6 +25,7 @@ from engine.backends.llamacpp.prompts import Prompts
 from engine.backends.llamacpp.sequences import Sequences
 from engine.backends.llamacpp.units import size
 from engine.backends.llamacpp.vocabulary import Vocabulary
+from engine.backends.local import prove
 from engine.cancel import CancelToken
 from engine.errors import HavenError, ModelError
 from engine.settings import GenerationSettings, LoadOptions
@@ -77,15 +77,7 @@ class LlamaCppBackend:
 
     def warm_up(self, cancel: CancelToken) -> None:
         """Raises: ModelError, Cancelled."""
-        one_token = GenerationSettings(max_new_tokens=1, temperature=0)
-        for _ in self.stream([Message("user", "Hi")], one_token, cancel):
-            pass
-        if self._looker is not None:
-            grey = Frame(0, 0, np.full((64, 64, 3), 128, np.uint8))
-            for answer in self.look([grey], FrameTask(("grey",), "Hi", max_new_tokens=1), cancel):
-                if answer.state == "failed":
-                    raise ModelError(f"{self._info.model} cannot look at a picture: {answer.error}")
-        cancel.raise_if_cancelled()
+        prove(self, FrameTask(("grey",), "Hi", max_new_tokens=1), cancel)
 
     def close(self) -> None:
         """Each part undoes the circles that it is in: to look for them would hold everything up (0.25 s)."""

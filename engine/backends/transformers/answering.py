@@ -1,14 +1,13 @@
 """Answering a conversation, piece by piece. Knows no frames and no tags."""
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
 
 from transformers import PreTrainedModel
 
-from engine.backends.base import Finished, Message, TextDelta, Usage
+from engine.backends.base import Finished, Message, TextDelta
+from engine.backends.local import Count
 from engine.backends.transformers.decoding import Detokenizer, decode, end_tokens
 from engine.backends.transformers.following import KeptConversation
 from engine.backends.transformers.interrupt import Interrupt
@@ -36,8 +35,7 @@ class Answerer:
         self, messages: Sequence[Message], settings: GenerationSettings, cancel: CancelToken
     ) -> Iterator[TextDelta | Finished]:
         """As the port says. Raises: ModelError."""
-        began = time.perf_counter()
-        count = _Count()
+        count = Count()
         try:
             cancel.raise_if_cancelled()
             for piece in self._pieces(messages, settings, cancel, count):
@@ -50,14 +48,14 @@ class Answerer:
             self._kept.drop()  # it may have failed between two halves of a change to the cache
             log.warning("answering", exc_info=True)
             raise explain(error) from error
-        yield Finished(count.reason, Usage(count.read, count.written, time.perf_counter() - began))
+        yield count.finished()
 
     def _pieces(
         self,
         messages: Sequence[Message],
         settings: GenerationSettings,
         cancel: CancelToken,
-        count: "_Count",
+        count: Count,
     ) -> Iterator[str]:
         """The answer's text without the white space around it. Raises: ModelError, Cancelled."""
         inputs = self._prompts.of_messages(messages, cancel)
@@ -90,12 +88,3 @@ class Answerer:
                 "Start a new one, or ask with fewer pictures or less text."
             )
         return replace(settings, max_new_tokens=min(settings.max_new_tokens, room))
-
-
-class _Count:
-    """What has been read and written of one answer so far, and why it ended."""
-
-    def __init__(self) -> None:
-        self.read = 0
-        self.written = 0
-        self.reason: Literal["stop", "length", "cancelled"] = "length"

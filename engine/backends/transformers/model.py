@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 from transformers import PreTrainedModel
 
 from engine.backends.base import (
@@ -20,6 +19,7 @@ from engine.backends.base import (
     Message,
     TextDelta,
 )
+from engine.backends.local import prove
 from engine.backends.transformers import devices
 from engine.backends.transformers.answering import Answerer
 from engine.backends.transformers.checkpoint import open_checkpoint
@@ -84,17 +84,7 @@ class TransformersBackend:
 
     def warm_up(self, cancel: CancelToken) -> None:
         """Raises: ModelError, Cancelled."""
-        one_token = GenerationSettings(max_new_tokens=1, temperature=0)
-        for _ in self.stream([Message("user", "Hi")], one_token, cancel):
-            pass
-        if not self._info.vision:
-            cancel.raise_if_cancelled()
-            return
-        grey = Frame(0, 0, np.full((64, 64, 3), 128, np.uint8))
-        for answer in self.look([grey], FrameTask(("grey", "red")), cancel):
-            if answer.state == "failed":
-                raise ModelError(f"{self._info.model} cannot look at a picture: {answer.error}")
-        cancel.raise_if_cancelled()
+        prove(self, FrameTask(("grey", "red")), cancel)
 
     def close(self) -> None:
         model = weakref.ref(self._model)

@@ -229,6 +229,8 @@ class SpansView:
     totals: Mapping[str, Mapping[str, float]]  # by tag: seconds, spans, hits
     looked: tuple[LookedView, ...]
     corrections: int  # that were made in this video
+    # The same by tag, of those alone of which some answers do not say whether they hold.
+    looked_for: Mapping[str, tuple[LookedView, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

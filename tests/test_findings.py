@@ -166,6 +166,22 @@ def test_answers_that_come_later_or_in_between_are_seen(tmp_path, engine, video)
     assert times(view)[1] == ("mostly red", 2.95, 3, "")
 
 
+def test_what_is_unknown_of_one_tag_is_no_absence_of_it(engine, video):
+    job_id = analysed(engine, video, interval=1)
+    for at, blue in ((250_000, None), (500_000, None), (750_000, 0.0)):
+        answers = {"mostly red": 1.0, "mostly blue": blue}
+        engine._store.add_frame(FrameRecord(job_id, 10, at, "answered", answers), 0.1)
+    found = engine.findings.spans(job_id)
+    assert [(one.start, one.end, one.answered) for one in found.looked] == [(0, 3, True)]
+    assert {tag: [vars(one) for one in looked] for tag, looked in found.looked_for.items()} == {
+        "mostly blue": [
+            {"start": 0, "end": 0.25, "answered": True},
+            {"start": 0.25, "end": 0.75, "answered": False},
+            {"start": 0.75, "end": 3, "answered": True},
+        ]
+    }
+
+
 def test_spans_are_made_once_until_something_moves(engine, video):
     job_id, other = analysed(engine, video), analysed(engine, video)
     made = engine.findings.found(job_id)

@@ -8,7 +8,7 @@ from fake_engine import FRAMES, FakeEngine
 from serving import served
 
 from engine.errors import InvalidInput
-from engine.events import SearchHit, SpansView, SpanView
+from engine.events import LookedView, SearchHit, SpansView, SpanView
 from ui import found, spans
 from ui.media import Opened
 from ui.stage import Asked
@@ -52,6 +52,26 @@ def test_bars_are_the_spans_and_only_what_no_picture_tells_apart_is_drawn_as_one
     drawn = spans.bars(many, 60)
     assert len(drawn) <= spans.FINEST
     assert (drawn[0][0], drawn[-1][1]) == (0.0, many[-1].end)
+
+
+def test_a_tag_of_which_nothing_is_known_is_not_drawn_as_one_that_is_absent():
+    looked = (LookedView(0.0, 60.0, True),)
+    unknown = {
+        "dog": (LookedView(0.0, 60.0, False),),
+        EVIL: (LookedView(0, 9, True), LookedView(9, 60, False)),
+    }
+    dog, evil = spans.drawn(replace(VIEW, looked=looked, looked_for=unknown), 1)["rows"]
+    assert (dog["total"], dog["looked"]) == ("unknown", [[0.0, 60.0, False]])
+    assert (evil["total"], evil["looked"]) == ("0.0 s", [[0, 9, True], [9, 60, False]])
+    dog, _ = spans.drawn(replace(VIEW, looked=looked), 1)["rows"]
+    assert (dog["total"], dog["looked"]) == ("0.0 s", None), "a sure no"
+
+
+def test_stretches_that_no_picture_tells_apart_are_one_and_what_is_unknown_in_it_is_not_hidden():
+    many = [LookedView(at / 1000, (at + 1) / 1000, at != 7) for at in range(60_000)]
+    drawn = spans.looked(many, 60)
+    assert len(drawn) <= spans.FINEST
+    assert (drawn[0], drawn[-1][1]) == ([0.0, 0.03, False], 60.0)
 
 
 @pytest.mark.parametrize(

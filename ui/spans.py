@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from engine.errors import InvalidInput
-from engine.events import SpansView, SpanView
+from engine.events import LookedView, SpansView, SpanView
 from ui import wording
 from ui.cards import TAG_COLOURS
 
@@ -24,10 +24,15 @@ def drawn(view: SpansView, revision: int) -> dict[str, Any]:
         "revision": revision,
         "duration": max(view.duration, 0.001),
         "rows": [
-            {"tag": wording.printable(tag), "total": _total(view, tag), "bars": bars(found, view.duration)}
+            {
+                "tag": wording.printable(tag),
+                "total": _total(view, tag),
+                "bars": bars(found, view.duration),
+                "looked": looked(view.looked_for[tag], view.duration) if tag in view.looked_for else None,
+            }
             for tag, found in rows.items()
         ],
-        "looked": [[one.start, one.end, one.answered] for one in view.looked],
+        "looked": looked(view.looked, view.duration),
         "settings": view.settings,
         "corrections": view.corrections,
         "table": wording.printable(table(view)),
@@ -45,6 +50,20 @@ def bars(found: Sequence[SpanView], duration: float) -> list[list[Any]]:
             drawn[-1][1] = span.end
         else:
             drawn.append([span.start, span.end, span.confidence, span.corrected])
+    return drawn
+
+
+def looked(stretches: Sequence[LookedView], duration: float) -> list[list[Any]]:
+    """Start, end and whether there was an answer; what a picture cannot tell apart is one, without one."""
+    if len(stretches) <= FINEST:
+        return [[one.start, one.end, one.answered] for one in stretches]
+    finest = duration / FINEST
+    drawn: list[list[Any]] = []
+    for one in stretches:
+        if drawn and one.start - drawn[-1][0] < finest:
+            drawn[-1][1:] = [one.end, drawn[-1][2] and one.answered]
+        else:
+            drawn.append([one.start, one.end, one.answered])
     return drawn
 
 
@@ -118,5 +137,8 @@ def _why_none(view: SpansView) -> str:
 
 
 def _total(view: SpansView, tag: str) -> str:
+    stretches = view.looked_for.get(tag, ())
+    if stretches and not any(one.answered for one in stretches):
+        return "unknown"
     total: Mapping[str, float] = view.totals.get(tag, {})
     return f"{total.get('seconds', 0.0):.1f} s"

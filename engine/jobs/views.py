@@ -162,8 +162,12 @@ def spans_view(
         settings=settings.as_dict(),
         spans=tuple(map(_span_view, found)),
         totals=_totals(job, found),
-        looked=tuple(LookedView(seconds(one.start_us), seconds(one.end_us), one.answered) for one in looked),
+        looked=_looked_view(looked),
         corrections=corrections,
+        looked_for={
+            tag: _looked_view(tag_looked(job, tag, samples))
+            for tag in spans.partly_unknown(samples, job.tags)
+        },
     )
 
 
@@ -176,6 +180,10 @@ def _range(job: JobRecord) -> tuple[int, int, bool]:
     sampling = Sampling.from_dict(job.sampling)
     ends = [end for end in (job.duration_us or None, sampling.end_us) if end is not None]
     return min(ends, default=0), job.sampling["step_us"], not job.status.startswith("completed")
+
+
+def _looked_view(looked: Sequence[spans.Looked]) -> tuple[LookedView, ...]:
+    return tuple(LookedView(seconds(one.start_us), seconds(one.end_us), one.answered) for one in looked)
 
 
 def _span_view(span: spans.Span) -> SpanView:

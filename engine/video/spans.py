@@ -116,6 +116,15 @@ def looked(
     return found
 
 
+def partly_unknown(samples: Iterable[Sample], tags: Sequence[str]) -> list[str]:
+    """The tags of which some answer does not say whether they hold; what failed says nothing of any."""
+    asked, unknown = set(tags), set[str]()
+    for sample in samples:
+        if sample.state in HIT_STATES and (len(sample.tags) < len(asked) or None in sample.tags.values()):
+            unknown |= {tag for tag in asked - unknown if sample.tags.get(tag) is None}
+    return [tag for tag in tags if tag in unknown]
+
+
 def confidence_of_hit(sample: Sample, tag: str, threshold: float) -> float | None:
     """The probability of a hit; None for what is none."""
     confidence = sample.tags.get(tag) if sample.state in HIT_STATES else None

@@ -118,7 +118,7 @@
       const left = Math.floor((start / line.duration) * width);
       paint.fillRect(left, top, Math.max(1, Math.ceil((end / line.duration) * width) - left), room);
     };
-    for (const [start, end, answered] of line.looked) {
+    for (const [start, end, answered] of row?.looked ?? line.looked) {
       paint.fillStyle = style.getPropertyValue(answered ? (row ? "--haven-field" : "--tag") : "--haven-bad");
       stretch(start, end, 0, height);
     }

@@ -74,4 +74,4 @@ def test_what_is_no_text_is_refused(item):
 
 
 def test_a_tag_is_asked_as_a_yes_or_no_question():
-    assert question("a red boat") == "Is there a red boat in this picture? Answer yes or no."
+    assert question("a red boat") == "Answer yes or no: does this picture show a red boat?"

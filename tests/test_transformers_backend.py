@@ -160,7 +160,7 @@ def test_a_conversation_is_read_with_its_pictures_in_their_turns(tiny):
         Message("system", "Be brief."),
         Message("user", "What colour is this?", (picture("yellow"),)),
         Message("assistant", "yellow"),
-        Message("user", "Is there yellow in this picture? Answer yes or no."),
+        Message("user", "Answer yes or no: does this picture show yellow?"),
     ]
     assert said(tiny, messages) == "yes"
 

@@ -87,8 +87,11 @@ def with_details(names: Iterable[str], details: Mapping[str, Mapping[str, str]])
 
 
 def question(tag: str, description: str = "") -> str:
-    """The yes/no question that a language model is asked about one tag."""
-    return f"Is there {described(tag, description)} in this picture? Answer yes or no."
+    """The yes/no question that a language model is asked about one tag.
+
+    The tag stands last: what all questions begin with is read once for all of them.
+    """
+    return f"Answer yes or no: does this picture show {described(tag, description)}?"
 
 
 def described(tag: str, description: str = "") -> str:

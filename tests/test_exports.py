@@ -160,6 +160,35 @@ def test_no_cell_is_a_formula(begins):
         assert f"'{tag}" in cells
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|", "\n", "\r\n"])
+@pytest.mark.parametrize("formula", ["=1+1", " =1+1", "+1", "-1", "@sum(1)", '"=1+1"', "'=1+1", "＝1"])
+def test_no_cell_is_a_formula_however_a_spreadsheet_splits_lines(separator, formula):
+    """Set to another separator it heeds no quotes, for no cell begins with one."""
+    tag = f"x{separator}{formula}"
+    made = material([SpanView(tag, 0.0, 1.0, 0.9, 1)], [frame(0, 0.0, tag, {tag: 0.9}, error=tag)])
+    for format in ("csv", "csv_frames"):
+        cells = re.split(r"[;\t|\r\n]", text_of(format, made).removeprefix("\ufeff"))
+        assert not [cell for cell in cells if cell.strip(' "').startswith(tuple("=+-@＝"))]
+        assert sum(cell.startswith("'") for cell in cells) == text_of(format, made).count(
+            formula.strip(" \"'")
+        )
+
+
+def test_plain_texts_stand_in_a_table_as_they_are():
+    for tag in ("red; blue", "a|b", "x - y; z", "one\ntwo", "1;2", "what's =?", "a,=b"):
+        (row,) = read_table(text_of("csv", material([SpanView(tag, 0.0, 1.0, 0.9, 1)])))
+        assert row["tag"] == tag
+
+
+def test_a_table_says_which_spans_a_person_shaped():
+    spans = [SpanView("dog", 0.0, 1.0, 0.9, 1), SpanView("dog", 2.0, 3.0, None, 0, corrected=True)]
+    rows = read_table(text_of("csv", material(spans)))
+    assert [(row["start_seconds"], row["by"]) for row in rows] == [
+        ("0.000000", "model"),
+        ("2.000000", "person"),
+    ]
+
+
 def test_a_table_of_frames_has_a_column_for_each_tag():
     frames = [
         frame(0, 0.0, "A dog,\nrunning", {"dog": 0.93, "index": None}),

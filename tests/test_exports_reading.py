@@ -106,6 +106,29 @@ def test_the_file_has_exactly_the_names_of_schema_version_1(found):
         assert names == {frozenset({"start", "end", sure})}
 
 
+def test_what_people_decided_stands_beside_the_schema_and_is_read_past(tmp_path):
+    spans = [SpanView("dog", 0.0, 1.0, 0.9, 1), SpanView("cat", 2.0, 3.0, None, 0, corrected=True)]
+    made = material(spans, categories={"dog": "animal", "cat": "animal"}, thresholds={"dog": 0.8, "cat": 0.3})
+    top = json.loads(FORMATS["ai_json"].write(made))
+    assert top["haven"] == {
+        "thresholds": {"dog": 0.8, "cat": 0.3},
+        "corrected": {"animal": {"cat": [{"start": 2.0, "end": 3.0}]}},
+    }
+    assert top["json_result"]["metadata"]["models"]["animal"]["threshold"] == 0.3, "every span has it"
+    without = json.dumps({name: part for name, part in top.items() if name != "haven"})
+    assert parse_spans(json.dumps(top)) == parse_spans(without)
+
+
+def test_a_category_has_the_threshold_of_its_own_tags():
+    spans = [SpanView("dog", 0.0, 1.0, 0.9, 1), SpanView("sun", 2.0, 3.0, 0.9, 1)]
+    made = material(spans, categories={"dog": "animal"}, thresholds={"dog": 0.8, "sun": 0.3})
+    models = json.loads(FORMATS["ai_json"].write(made))["json_result"]["metadata"]["models"]
+    assert {category: model["threshold"] for category, model in models.items()} == {
+        "animal": 0.8,
+        "tags": 0.3,
+    }
+
+
 def test_the_summary_says_which_tags_there_are_and_for_how_long(found):
     info = json.loads(FORMATS["ai_json"].write(found))["video_tag_info"]
     assert info["video_tags"] == {"animal & Co": list(NASTY[::2]), "tags": list(NASTY[1::2])}

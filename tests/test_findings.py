@@ -86,6 +86,16 @@ def test_a_correction_survives_a_new_run_a_copy_of_the_file_and_a_restart(engine
     again.close()
 
 
+def test_a_correction_is_about_a_tag_whatever_its_capital_letters(engine, video):
+    job_id = analysed(engine, video, tags="mostly red")
+    engine.findings.correct(job_id, "mostly red", [0, 1], [0.25, 1.25])
+    again = analysed(engine, video, tags="Mostly Red", interval=0.25)
+    found = times(engine.findings.spans(again))
+    assert found[0] == ("Mostly Red", 0.25, 1.25, "*")
+    once = engine.findings.correct(again, "Mostly Red", [0, 1], [0.25, 1.25])
+    assert once.corrections == 1, "it was said already"
+
+
 def test_the_last_correction_is_undone_first(engine, video):
     job_id = analysed(engine, video)
     engine.findings.correct(job_id, "mostly red", [0, 1], None)

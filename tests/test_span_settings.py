@@ -24,6 +24,8 @@ def changed(*changes) -> SpanSettings:
         ("1,5", 1.5, 1_500_000),
         ("1.5 %", "1.5 %", 3_000_000),
         ("100%", "100 %", 200_000_000),
+        ("33.3333333 %", "33.3333333 %", 66_666_667),
+        ("0.0000001 %", "1e-07 %", 0),
     ],
 )
 def test_a_length_is_seconds_or_a_share_of_the_video(written, seconds, of_200_s):

@@ -79,7 +79,7 @@ class Exports:
             uploaded=job.uploaded,
             rate=_rate(job) if counts_frames else None,
             categories={tag: known.get("category", "") for tag, known in job.tag_details.items()},
-            threshold=self._findings.settings(job.id).rule("").threshold,
+            thresholds=self._findings.thresholds(job.id, job.tags),
             asked=self._asked(job),
         )
 

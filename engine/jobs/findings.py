@@ -18,7 +18,7 @@ from engine.jobs.videos import sha256_of_job
 from engine.jobs.views import job_spans, seconds, spans_view, tag_spans
 from engine.settings import number
 from engine.trouble import storage_said
-from engine.video.corrections import Correction, Stretch
+from engine.video.corrections import Correction, Stretch, about_tag
 from engine.video.span_settings import SpanSettings
 from engine.video.spans import HIT_STATES, Sample, Span
 from storage.records import CorrectionRecord, JobRecord
@@ -200,7 +200,7 @@ class Findings:
 
     def _was_said_last(self, job: JobRecord, correction: Correction) -> bool:
         """Whether the newest correction of this tag is the same."""
-        of_tag = [one for one in self.corrections(job) if one.tag == correction.tag]
+        of_tag = about_tag(self.corrections(job), correction.tag)
         return bool(of_tag) and of_tag[-1] == correction
 
     def _refuse_unknown_span(self, job: JobRecord, tag: str, was: Stretch) -> None:

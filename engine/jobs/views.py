@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from engine.events import FrameView, JobResult, JobView, LookedView, SpansView, SpanView
 from engine.settings import Sampling
 from engine.video import spans
-from engine.video.corrections import Correction, corrected
+from engine.video.corrections import Correction, about_tag, corrected
 from engine.video.span_settings import SpanSettings
 from storage.records import FrameRecord, JobRecord
 
@@ -135,8 +135,7 @@ def tag_spans(
     rule = settings.rule(tag)
     lengths = rule.max_gap.in_us(job.duration_us), rule.min_duration.in_us(job.duration_us)
     own = spans.spans(samples, end_us, step_us, tag, rule.threshold, *lengths, cancelled=cut_short)
-    about = [correction for correction in corrections if correction.tag == tag]
-    return corrected(own, about, samples, rule.threshold)
+    return corrected(own, about_tag(corrections, tag), samples, rule.threshold)
 
 
 def tag_looked(job: JobRecord, tag: str | None, samples: Sequence[spans.Sample]) -> list[spans.Looked]:

@@ -23,6 +23,11 @@ class Correction:
     new: Stretch | None
 
 
+def about_tag(corrections: Sequence[Correction], tag: str) -> list[Correction]:
+    """Those of a tag, by the name that it has now: it is the same one with other capital letters."""
+    return [replace(one, tag=tag) for one in corrections if one.tag.casefold() == tag.casefold()]
+
+
 def corrected(
     found: Sequence[Span], corrections: Sequence[Correction], samples: Sequence[Sample], threshold: float
 ) -> list[Span]:

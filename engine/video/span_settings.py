@@ -46,7 +46,7 @@ class Length:
 
     def plain(self) -> float | str:
         """As `of` reads it."""
-        return f"{self.amount:g} %" if self.percent else self.amount
+        return f"{repr(self.amount).removesuffix('.0')} %" if self.percent else self.amount
 
 
 @dataclass(frozen=True)

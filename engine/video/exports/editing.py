@@ -143,5 +143,10 @@ def _refuse_more_than_a_day(frame: int, counted: Counting) -> None:
 
 def _known(stretch: Stretch) -> dict[str, Any]:
     """What the format has no place of its own for; nothing that is unknown."""
-    known = {"category": stretch.category, "confidence": stretch.confidence, "hits": stretch.hits}
+    known = {
+        "category": stretch.category,
+        "confidence": stretch.confidence,
+        "hits": stretch.hits,
+        "by": "person" if stretch.corrected else None,
+    }
     return {name: value for name, value in known.items() if value is not None}

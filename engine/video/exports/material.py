@@ -27,6 +27,7 @@ class Stretch:
     end_us: int
     confidence: float | None
     hits: int
+    corrected: bool  # by a person: its times are not the model's
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Material:
     interval_us: int  # from one sample to the next
     uploaded: bool = False  # the file lies in the data folder, under a name that nobody knows
     rate: Fraction | None = None  # pictures a second; None: unknown, or not asked for
-    threshold: float = THRESHOLD  # from which a tag holds
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # tag -> the confidence from which it holds
     categories: Mapping[str, str] = field(default_factory=dict)  # tag -> category, where it has one
     asked: Mapping[str, Any] = field(default_factory=dict)  # what was asked of what, and how: plain JSON
 
@@ -65,6 +66,9 @@ class Material:
     def category(self, tag: str) -> str:
         return self.categories.get(tag) or CATEGORY
 
+    def threshold(self, tag: str) -> float:
+        return self.thresholds.get(tag, THRESHOLD)
+
     def stretches(self) -> list[Stretch]:
         """The spans in the order of time; those that begin together in the order of the tags."""
         places = {tag: place for place, tag in enumerate(self.result.job.tags)}
@@ -76,6 +80,7 @@ class Material:
                 microseconds(span.end),
                 span.confidence,
                 span.hits,
+                span.corrected,
             )
             for span in self.result.spans
         ]

@@ -1,18 +1,22 @@
 """Tables for spreadsheets and scripts: CSV as RFC 4180 has it, with a byte order mark for Excel.
 
 A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a line break for a formula. Texts
-that do get an apostrophe in front, as do those that have one there, so that it can be taken off again.
+that do get an apostrophe in front, as do those that have one there, so that it can be taken off again. One
+that is set to split lines at `;`, tabs or `|` heeds no quotes within, so that cells begin behind these and
+behind line breaks as well: an apostrophe stands there, too.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 
 from engine.video.exports.material import Material, microseconds
 
 BYTE_ORDER_MARK = "\ufeff"
 _GUARDED = tuple("=+-@\t\r\n'＝＋－＠")
-SPAN_COLUMNS = ("category", "tag", "start", "end", "start_seconds", "end_seconds", "confidence", "hits")
+_CELL_WITHIN = re.compile(r"""(?<=[;|\t\r\n])(?=[ "']*[=+\-@＝＋－＠])""")
+SPAN_COLUMNS = ("category", "tag", "start", "end", "start_seconds", "end_seconds", "confidence", "hits", "by")
 FRAME_COLUMNS = ("index", "time", "time_seconds", "state", "caption", "error")
 
 
@@ -28,6 +32,7 @@ def csv_of_spans(material: Material) -> str:
             _exact(s.end_us),
             _number(s.confidence),
             s.hits,
+            "person" if s.corrected else "model",
         )
         for s in material.stretches()
     ]
@@ -61,6 +66,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _text(text: str) -> str:
+    text = _CELL_WITHIN.sub("'", text)
     return f"'{text}" if text.lstrip(" ").startswith(_GUARDED) else text
 
 

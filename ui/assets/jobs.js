@@ -13,6 +13,7 @@
       export: (button) => exports.open(button, job),
       compare: async (button) => {
         const asked = job;
+        exports.say("");
         const found = await haven.fetched(`/follow/others?${new URLSearchParams({ job })}`);
         if (!found || asked !== job) return;
         list.replaceChildren(...found.others.map(item));

@@ -260,9 +260,10 @@ def _compiled(source: str) -> jinja2.Template:
 
 def _words(environment: jinja2.Environment, source: str) -> str:
     """All texts of a template's own, apart from each other."""
-    found = environment.parse(source).find_all((nodes.TemplateData, nodes.Const))
-    texts = (node.data if isinstance(node, nodes.TemplateData) else node.value for node in found)
-    return "\0".join(text for text in texts if isinstance(text, str))
+    tree = environment.parse(source)
+    written = [node.data for node in tree.find_all(nodes.TemplateData)]
+    said = [node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)]
+    return "\0".join([*written, *said])
 
 
 class _Namespace(jinja2.utils.Namespace):

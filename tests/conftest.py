@@ -1,11 +1,18 @@
 """What several tests share, and which of them are begun first."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ui.no_stubs import no_stubs
+
+# Threads of torch and llama.cpp that wait for each other sleep meanwhile. By themselves they go round and
+# round, which is right for one model alone on its machine; here several workers and their Havens share the
+# processors, and each turns for as long as the thread that it waits for has none. Read when those libraries
+# are loaded, here and in every process that a test starts.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Those that take longest. The folder stands for the files in it that are not named.
 LONG = (

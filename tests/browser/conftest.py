@@ -67,7 +67,7 @@ def scripts(haven) -> Iterator[Client]:
     client.close()
 
 
-# Not for the whole session: while it is open its event loop runs in this thread, where other tests need their own.
+# Not for all tests: while it is open its event loop runs in this thread, where others need their own.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = os.environ.get("HAVEN_TEST_BROWSER") or find_browser()
@@ -99,9 +99,9 @@ def reload(reloaded):
     return again
 
 
-# A module at a time, so that what the page is made of is fetched once and not for each test. One file of Haven
-# stays open in a window of its own: it keeps the process alive that all windows share, and with it the scripts
-# that were compiled there, which is half of what opening a page takes.
+# A module at a time, so that what the page is made of is fetched once and not for each test. One answer of
+# Haven stays open in a window of its own: it keeps the process alive that all windows share, and with it the
+# scripts that were compiled there, which is half of what opening a page takes.
 @pytest.fixture(scope="module")
 def visitor(browser, haven) -> Iterator[BrowserContext]:
     """Who looks at that Haven, and forgets between two tests."""

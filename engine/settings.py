@@ -15,6 +15,7 @@ from engine.errors import InvalidInput
 MAX_TAGS = 500
 MODES = ("interval", "shots", "keyframes", "times")
 MAX_TIMES = 100_000
+MAX_VOTES = 25
 REUSE_PER_CENT = 2.0  # of change up to which a frame counts as the same, where nothing else is said
 _BEYOND_READING = 1e300  # a larger whole number may not even be a float, and no message has room for it
 
@@ -132,7 +133,7 @@ class LoadOptions:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which frames of a video are looked at, and which of them need no answer of their own.
+    """Which frames of a video are looked at, which need no answer of their own, and how often one is asked.
 
     `interval` is in seconds and exact, so that a long video does not drift. With more frames in the
     range than `max_frames`, the interval is widened until they fit: the whole range stays covered.
@@ -146,6 +147,7 @@ class Sampling:
     times_us: tuple[int, ...] = ()  # in order, each once; for the mode `times` alone
     reuse: float | None = None  # per cent of change up to which an answer is used again; None: never
     refine: bool = False  # narrow each start and end of a span to one frame
+    votes: int = 1  # answers a frame, where a server gives no probabilities: their share is the confidence
 
     @classmethod
     def of(
@@ -159,6 +161,7 @@ class Sampling:
         times: object = None,
         reuse: object = None,
         refine: object = False,
+        votes: object = 1,
     ) -> Self:
         """From seconds and frames a second as people write them; `fps` goes before `interval`.
 
@@ -180,7 +183,9 @@ class Sampling:
             raise InvalidInput(f"end ({end_us / 1e6:g} s) must come after start ({start_us / 1e6:g} s).")
         most = None if max_frames is None else whole("max_frames", max_frames, 1, 10_000_000)
         listed = _times_us(times) if mode == "times" else ()
-        return cls(seconds, start_us, end_us, most, mode, listed, _reuse(reuse), _truth("refine", refine))
+        cast = whole("votes", votes, 1, MAX_VOTES)
+        narrowed = _truth("refine", refine)
+        return cls(seconds, start_us, end_us, most, mode, listed, _reuse(reuse), narrowed, cast)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON that `from_dict` reads back exactly."""
@@ -193,6 +198,7 @@ class Sampling:
             "times_us": list(self.times_us),
             "reuse": self.reuse,
             "refine": self.refine,
+            "votes": self.votes,
         }
 
     @classmethod
@@ -207,6 +213,7 @@ class Sampling:
             tuple(data.get("times_us", ())),
             data.get("reuse"),
             data.get("refine", False),
+            data.get("votes", 1),
         )
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from engine.backends.base import Message
-from engine.backends.remote.backend import TokenEstimate
 from engine.backends.remote.lines import Address, is_loopback
 from engine.backends.remote.pictures import LONGEST_SIDE, jpeg
 from engine.backends.remote.reach import Reach, why_not
-from engine.backends.remote.replies import probability_of_yes, said_yes, schema_of, stated_tags
+from engine.backends.remote.replies import odds_of_yes, said_yes, schema_of, stated_tags
 from engine.backends.remote.talk import TokenOdds
+from engine.backends.remote.tokens import TokenEstimate
 from tests.fixtures.colours import COLOURS
 from tests.fixtures.loopback import Loopback
 from tests.fixtures.seeing import colour_of
@@ -40,7 +40,23 @@ def odds(**probabilities):
     ],
 )
 def test_the_probability_of_yes_is_its_share_of_yes_and_no(places, expected):
-    assert probability_of_yes(places) == (None if expected is None else pytest.approx(expected))
+    found = odds_of_yes(places)
+    assert (None if found is None else found.yes) == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("places", "yes", "doubtful"),
+    [
+        ([odds(Yes=0.9, No=0.1)], 0.9, False),
+        ([odds(The=0.988, Yes=0.011, No=0.001)], 11 / 12, True),
+        ([odds(The=0.988, Yes=0.011, No=0.001), odds(No=0.8, Yes=0.2)], 0.2, False),
+        ([odds(The=0.988, Yes=0.011, No=0.001), odds(No=0.3, Yes=0.1)], 0.25, True),
+        ([odds(No=0.8, Yes=0.2), odds(Yes=1.0)], 0.2, False),
+    ],
+)
+def test_a_model_that_was_about_to_say_something_else_is_in_doubt(places, yes, doubtful):
+    found = odds_of_yes(places)
+    assert (found.yes, found.doubtful) == (pytest.approx(yes), doubtful)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +66,17 @@ def test_the_probability_of_yes_is_its_share_of_yes_and_no(places, expected):
         ("no", 0),
         ("Well, no: there is a cat", 0),
         ("True", 1),
+        ("No, there is no dog; yes, I am sure.", 0),
+        ("I think yes", 1),
+        ("There is no dog in it", 0),
+        ("No doubt, yes.", 1),
+        ("No doubt.", None),
+        ("I have no idea", None),
+        ("I cannot say yes or no", None),
+        ("Yes/no questions are hard", None),
+        ("Yes or no: no", 0),
+        ("That is not true", None),
+        ("It might be yes and it might be no", None),
         ("nothing there", None),
         ("", None),
     ],

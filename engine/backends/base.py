@@ -19,6 +19,8 @@ from engine.video.tags import Tag, question
 Picture = np.ndarray  # RGB, uint8, H x W x 3
 FrameState = Literal["answered", "reused", "failed", "unparsed"]
 Role = Literal["system", "user", "assistant"]
+# A request a tag, answered by log-probabilities; or one for all tags, which states yes or no.
+Asking = Literal["odds", "statements"]
 LoadProgress = Callable[[float, str], None]  # share done in [0, 1], and what is being done
 
 # Tokens. An instruction of that many goes before the picture, where it can be read once for all frames.
@@ -39,6 +41,7 @@ class BackendInfo:
     batch_size: int = 1  # frames that one `look` should be given, so that a waiting chat is served soon
     tag_vocabulary: tuple[str, ...] | None = None  # None: any tag may be asked
     codes: bool = False  # reads QR and bar codes
+    asking: Asking | None = None  # how a server is asked about tags; None: no server, or it sees nothing
     in_main_memory: bool = True  # False where it is on a graphics card, in whole or in part
     load_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -71,6 +74,7 @@ class FrameTask:
     max_new_tokens: int = 128
     codes: bool = False  # also read QR and bar codes, where the backend can (80 ms a frame)
     described: tuple[Tag, ...] = ()
+    votes: int = 1  # how often each frame is asked about its tags, where a server gives no probabilities
 
     @property
     def questions(self) -> tuple[str, ...]:

@@ -121,7 +121,13 @@ class Run:
         check_unchanged(self.job, self.store, self.cancel)
         sampling = Sampling.from_dict(self.job.sampling)
         described = with_details(self.job.tags, self.job.tag_details)
-        task = FrameTask(self.job.tags, self.job.prompt, codes=self.job.codes, described=described)
+        task = FrameTask(
+            self.job.tags,
+            self.job.prompt,
+            codes=self.job.codes,
+            described=described,
+            votes=sampling.votes,
+        )
         self._remake_thumbnails()
         self._scan(sampling, task)
         if sampling.refine:

@@ -11,7 +11,9 @@ from engine.paths import place_of
 from engine.settings import Sampling, named, refuse_unknown
 from engine.video.tags import Tag, read_tags
 
-OPTIONS = ("start", "end", "max_frames", "fps", "codes", "mode", "times", "reuse", "refine", "summary")
+OPTIONS = (
+    *("start", "end", "max_frames", "fps", "codes", "mode", "times", "reuse", "refine", "summary", "votes"),
+)
 MAX_PROMPT = 8_000  # characters
 
 
@@ -68,6 +70,11 @@ class AnalysisRequest:
             raise InvalidInput(
                 "refine narrows the spans of tags: name at least one tag, or leave refine out."
             )
+        if sampling.votes > 1 and not parsed:
+            raise InvalidInput(
+                "votes are cast about tags: name at least one tag, or leave votes out. A question in words "
+                "is answered once."
+            )
         question = _storable(prompt.strip())
         asked = tuple(Tag(*map(_storable, (tag.name, tag.category, tag.description))) for tag in parsed)
         return cls(place_of(video), asked, question, sampling, codes, uploaded, name, summary)
@@ -79,9 +86,11 @@ class AnalysisRequest:
 
     @property
     def prompt_sha256(self) -> str:
-        """Identity of what is asked: two runs with the same one can be compared."""
+        """Identity of what is asked: two runs with the same one can be compared, also in their pace."""
         tags = (tag.written if tag.details else tag.name for tag in self.asked)
         asked = "\0".join((self.prompt, str(self.codes), *tags, *(["", "summary"] if self.summary else [])))
+        if self.sampling.votes > 1:
+            asked += f"\0\0{self.sampling.votes} votes"
         return hashlib.sha256(asked.encode()).hexdigest()
 
 

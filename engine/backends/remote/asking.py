@@ -1,34 +1,26 @@
 """Asking a remote model about frames: a caption, and for every tag how sure it is.
 
 Servers differ in what they can: log-probabilities, JSON of a given shape, or neither. The best way is
-tried first, and the first one that works is kept to, so that the frames of a run are asked alike. Tags of
-which an answer says nothing are asked once more, and unknown if they still are. Knows no protocol.
+tried first, and the first one that works is kept to, so that the frames of a run are asked alike. Without
+log-probabilities a model only states what it thinks; asked several times, with its own chances, the share of
+yes says how sure it is. Tags of which an answer says nothing are asked once more, and unknown if they still
+are. Knows no protocol.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from statistics import fmean
+from typing import Any
 
-from engine.backends.base import Frame, FrameAnswer, FrameState, FrameTask
+from engine.backends.base import Asking, Frame, FrameAnswer, FrameState, FrameTask
 from engine.backends.remote.calls import Patience, once_again
 from engine.backends.remote.faults import ServerFault
 from engine.backends.remote.pictures import jpeg
-from engine.backends.remote.replies import probability_of_yes, said_yes, schema_of, stated_tags
-from engine.backends.remote.talk import Ask, Piece, TokenOdds, Turn, Wire
+from engine.backends.remote.questions import Way, about_caption, all_at_once, one_by_one, votes
+from engine.backends.remote.replies import odds_of_yes, said_yes, stated_tags
+from engine.backends.remote.talk import Ask, Piece, TokenOdds, Wire
 from engine.cancel import CancelToken
 from engine.errors import ModelError, ServerAway
-from engine.video.tags import described
-
-_TOKENS_OF_YES = 4  # a blank or a quotation mark may come first
-_TOKENS_OF_JSON, _TOKENS_OF_TAG = 32, 12  # beside the letters of the tag, of which a token has one or more
-
-
-class Way(IntEnum):
-    """How tags are asked, best first."""
-
-    ODDS = 0  # a question a tag; the log-probabilities of yes and no
-    SCHEMA = 1  # all tags in one answer, in JSON of a given shape
-    WORDS = 2  # all tags in one answer, in JSON as well as the model can
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,20 @@ class _Tags:
 
     values: dict[str, float | None] = field(default_factory=dict)
     raw: str = ""
-    facts: dict[str, str] = field(default_factory=dict)
+    stated: frozenset[str] = frozenset()  # tags of which yes or no was said, and not how sure that is
+    doubtful: frozenset[str] = frozenset()  # tags at which the model was about to say neither
+    votes: int = 1
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How the values came about, where they are no probabilities of the model's own."""
+        known = [tag for tag, value in self.values.items() if value is not None]
+        stated = [tag for tag in known if tag in self.stated]
+        doubtful = [tag for tag in known if tag in self.doubtful]
+        facts: dict[str, Any] = {"votes": self.votes} if self.votes > 1 else {}
+        if stated:
+            facts |= {"confidence": "stated"} if stated == known else {"stated": stated}
+        return facts | ({"doubtful": doubtful} if doubtful else {})
 
 
 class Asker:
@@ -84,11 +89,13 @@ class Asker:
                 odds.extend(item.odds)
         return Reply("".join(text).strip(), tuple(odds))
 
+    @property
+    def asking(self) -> Asking:
+        """The way that was found."""
+        return "odds" if self._way is Way.ODDS else "statements"
+
     def _answer(self, picture: bytes, task: FrameTask, cancel: CancelToken) -> FrameAnswer:
-        caption = ""
-        if task.prompt:
-            ask = Ask.greedy(Turn("user", task.prompt, (picture,)), task.max_new_tokens)
-            caption = self.reply(ask, cancel).text
+        caption = self.reply(about_caption(picture, task), cancel).text if task.prompt else ""
         if not task.tags:
             return FrameAnswer("answered", caption=caption)
         tags = self._once_more(self._tags(picture, task, cancel), picture, task, cancel)
@@ -101,15 +108,13 @@ class Asker:
         missing = [tag for tag, value in found.values.items() if value is None]
         if not missing:
             return found
-        schema = schema_of(missing) if self._way is Way.SCHEMA else None
-        text = self.reply(_all_at_once(picture, task, missing, schema), cancel).text
-        told = stated_tags(text, missing)
-        stated = [tag for tag, value in told.items() if value is not None]
-        facts = found.facts
-        if stated and not facts:
-            all_of_them = len(missing) == len(found.values)
-            facts = {"confidence": "stated"} if all_of_them else {"stated": ", ".join(stated)}
-        return _Tags({**found.values, **told}, f"{found.raw}\n\n{text}", facts)
+        text = self.reply(all_at_once(picture, task, missing, self._way is Way.SCHEMA), cancel).text
+        return replace(
+            found,
+            values={**found.values, **stated_tags(text, missing)},
+            raw=f"{found.raw}\n\n{text}",
+            stated=found.stated | set(missing),
+        )
 
     def _tags(self, picture: bytes, task: FrameTask, cancel: CancelToken) -> _Tags:
         """Raises: ServerFault, of the lowest way while none has worked; Cancelled."""
@@ -129,33 +134,32 @@ class Asker:
         """None where the server gives no log-probabilities, while no way has worked yet."""
         if way is Way.ODDS:
             return self._one_by_one(picture, task, cancel)
-        schema = schema_of(task.tags) if way is Way.SCHEMA else None
-        text = self.reply(_all_at_once(picture, task, task.tags, schema), cancel).text
-        return _Tags(stated_tags(text, task.tags), text, {"confidence": "stated"})
+        ask = all_at_once(picture, task, task.tags, way is Way.SCHEMA)
+        said = [self.reply(vote, cancel).text for vote in votes(ask, task.votes)]
+        return _counted(said, task.tags)
 
     def _one_by_one(self, picture: bytes, task: FrameTask, cancel: CancelToken) -> _Tags | None:
         values: dict[str, float | None] = {}
-        said = []
-        for tag, question in zip(task.tags, task.questions, strict=True):
-            ask = Ask.greedy(Turn("user", question, (picture,)), _TOKENS_OF_YES)
-            reply = self.reply(replace(ask, odds=True), cancel)
+        said, stated, doubtful = [], set(), set()
+        for tag, ask in zip(task.tags, one_by_one(picture, task), strict=True):
+            reply = self.reply(ask, cancel)
             if not reply.odds and self._way is None:
                 return None
-            probability = probability_of_yes(reply.odds)
-            values[tag] = said_yes(reply.text) if probability is None else probability
+            odds = odds_of_yes(reply.odds)
+            if odds is None:
+                values[tag] = said_yes(reply.text)
+                stated.add(tag)
+            else:
+                values[tag] = odds.yes
+                doubtful |= {tag} if odds.doubtful else set()
             said.append(f"{tag}: {reply.text}")
-        return _Tags(values, "\n".join(said))
+        return _Tags(values, "\n".join(said), frozenset(stated), frozenset(doubtful))
 
 
-def _all_at_once(picture: bytes, task: FrameTask, tags: Sequence[str], schema: dict | None) -> Ask:
-    known = task.descriptions
-    listed = "\n".join(f"- {described(tag, known[tag])}" for tag in tags)
-    written = "exactly as written" + (
-        ", what stands in brackets left out" if any(map(known.get, tags)) else ""
-    )
-    text = (
-        "For each of these, is it in this picture? Several may be, or none. Answer with one JSON object "
-        f"that has each of them, {written}, as a key, and true or false as its value:\n{listed}"
-    )
-    room = _TOKENS_OF_JSON + sum(len(tag) + _TOKENS_OF_TAG for tag in tags)
-    return replace(Ask.greedy(Turn("user", text, (picture,)), min(room, 32768)), schema=schema)
+def _counted(said: Sequence[str], tags: Sequence[str]) -> _Tags:
+    """The share of yes among the answers that state a tag; of a single one, what it states."""
+    told = [stated_tags(text, tags) for text in said]
+    cast = {tag: [value for vote in told if (value := vote[tag]) is not None] for tag in tags}
+    values = {tag: fmean(each) if each else None for tag, each in cast.items()}
+    alone = frozenset(tag for tag, each in cast.items() if len(each) < 2)
+    return _Tags(values, "\n\n".join(said), alone, votes=len(said))

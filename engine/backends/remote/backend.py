@@ -1,9 +1,8 @@
 """A model on a server as a backend. Knows the port and a `Wire`; no protocol and no library."""
 
-import math
-import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from engine.backends.base import (
@@ -21,15 +20,12 @@ from engine.backends.remote.calls import Patience, once_again
 from engine.backends.remote.faults import ServerFault
 from engine.backends.remote.pictures import jpeg, small_picture
 from engine.backends.remote.talk import Ask, End, Piece, Turn, Wire
+from engine.backends.remote.tokens import TokenEstimate
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, ModelError, ServerAway
 from engine.settings import GenerationSettings
 
 PARALLEL = 4  # requests at once, unless chosen: servers queue or batch what comes in, but must not be flooded
-_CHARACTERS_PER_TOKEN = 4.0  # of English prose in the usual vocabularies
-_TOKENS_PER_MESSAGE = 4  # role and ends of a turn
-_LEAST_TO_LEARN_FROM = 400  # characters: below, the template around the text weighs too much
-_TOKENS_PER_PICTURE = 1024  # a picture of about a megapixel in the usual vision models
 
 
 class RemoteBackend:
@@ -74,7 +70,7 @@ class RemoteBackend:
         yield Finished(reason, usage)
 
     def look(self, frames: Sequence[Frame], task: FrameTask, cancel: CancelToken) -> Iterator[FrameAnswer]:
-        """Tags with probabilities where the server tells them; else 1 or 0, with `facts` saying "stated"."""
+        """Tags with probabilities where the server tells them; else votes, or 1 or 0, as `facts` say."""
         try:
             self._refuse_unseen(bool(frames))
         except ModelError as error:
@@ -96,6 +92,7 @@ class RemoteBackend:
             if self.info.vision:
                 doing = "look at a picture"
                 self._asker.prove(small_picture(), cancel)
+                self.info = replace(self.info, asking=self._asker.asking)
         except ServerFault as fault:
             raise ModelError(f"{self.info.model} cannot {doing}: {fault}") from fault
         cancel.raise_if_cancelled()
@@ -120,37 +117,6 @@ class RemoteBackend:
                 f"The conversation has about {tokens:,} tokens; {self.info.model} reads at most {most:,}. "
                 f"Start a new one, or ask with fewer pictures or less text. ({fault})"
             ) from fault
-
-
-class TokenEstimate:
-    """How many tokens messages take, without the server's tokenizer.
-
-    Four characters a token, four tokens a message, 1,024 a picture. A server that counts more for a
-    conversation without pictures lowers the characters per token for what comes; one that counts less
-    (it may leave out what it had in its cache) changes nothing.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._characters_per_token = _CHARACTERS_PER_TOKEN
-
-    def of(self, messages: Sequence[Message]) -> int:
-        pictures = sum(len(message.images) for message in messages)
-        around = _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_PICTURE * pictures
-        return around + math.ceil(_characters(messages) / self._characters_per_token)
-
-    def learn(self, messages: Sequence[Message], counted: int) -> None:
-        """Take in what the server counted for these messages."""
-        inside = counted - _TOKENS_PER_MESSAGE * len(messages)
-        characters = _characters(messages)
-        if characters < _LEAST_TO_LEARN_FROM or any(message.images for message in messages):
-            return
-        with self._lock:
-            self._characters_per_token = min(self._characters_per_token, characters / max(1, inside))
-
-
-def _characters(messages: Sequence[Message]) -> int:
-    return sum(len(message.text) for message in messages)
 
 
 def _turns(messages: Sequence[Message], cancel: CancelToken) -> tuple[Turn, ...]:

@@ -7,14 +7,24 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from engine.backends.remote.talk import TokenOdds
 
 _LEAST_MASS = 0.01  # below it the model was not about to say yes or no at all
+_WORTH_MUCH = 0.5  # from which on it was about to say one of the two rather than anything else
 _MARKS = " \t\r\n\"'`*_.,:;!?()[]{}▁Ġ"
 _YES, _NO = {"yes", "true"}, {"no", "false"}
 _WORDS_OF_TRUTH = r"(yes|true|no|false)\b"
+# "No doubt", "yes or no" and "not true" begin with a word of truth, or hold one, and are none.
+_OR_THE_OTHER = rf"\s*(?:/|\bor\b)\s*{_WORDS_OF_TRUTH}"
+_NO_ANSWER = re.compile(
+    r"\bno\s+(?:doubt|question|idea|clue|way\s+to)\b"
+    rf"|\b(?:not|cannot|\w+n['’]t)\s+(?:\w+\s+)?{_WORDS_OF_TRUTH}(?:{_OR_THE_OTHER})?"
+    rf"|\b{_WORDS_OF_TRUTH}{_OR_THE_OTHER}",
+    re.IGNORECASE,
+)
 _QUOTES = "\"'`*_"
 _CLOSED = rf"[\s{_QUOTES})\]}}]*+"  # what closes around an answer
 _AN_ANSWER = re.compile(
@@ -26,23 +36,40 @@ _AFTER_AN_ANSWER = re.compile(rf"{_CLOSED}[,;.!]?{_CLOSED}")
 _BEFORE_A_KEY = re.compile(r"[\s{\[]*(?:(?:[-•*+]|\d+[.)])\s+)?")  # brackets, a bullet or a number
 
 
-def probability_of_yes(odds: Sequence[TokenOdds]) -> float | None:
-    """p(yes) / (p(yes) + p(no)) at the first token that has one of them among its likeliest; else None.
+@dataclass(frozen=True)
+class Odds:
+    """How likely yes is among yes and no, and how likely either was to be said at all."""
+
+    yes: float  # p(yes) / (p(yes) + p(no))
+    mass: float  # p(yes) + p(no)
+
+    @property
+    def doubtful(self) -> bool:
+        """The model was about to say something else, so that its yes is worth little."""
+        return self.mass < _WORTH_MUCH
+
+
+def odds_of_yes(told: Sequence[TokenOdds]) -> Odds | None:
+    """At the token that is likeliest to be a yes or a no, the first of those that likely are; else None.
 
     Each is summed over the ways to begin that word, in either case, blanks and marks around it aside.
     """
-    for place in odds:
-        yes = sum(math.exp(logprob) for token, logprob in place.likeliest if _begins(token, "yes"))
-        no = sum(math.exp(logprob) for token, logprob in place.likeliest if _begins(token, "no"))
-        if yes + no >= _LEAST_MASS:
-            return yes / (yes + no)
-    return None
+    found = [odds for odds in map(_odds_at, told) if odds.mass >= _LEAST_MASS]
+    first = next((odds for odds in found if not odds.doubtful), None)
+    return first or max(found, key=lambda odds: odds.mass, default=None)
 
 
 def said_yes(text: str) -> float | None:
-    """1.0 or 0.0 as the first word of truth in the text says; None where there is none."""
-    found = re.search(rf"\b{_WORDS_OF_TRUTH}", text, re.IGNORECASE)
-    return None if found is None else _truth(found[1])
+    """1.0 or 0.0 as the text says; None where it says neither, or both.
+
+    A word that stands alone at the start is the answer; otherwise all that are there must say the same.
+    """
+    text = _NO_ANSWER.sub(" ", text)
+    alone = re.match(rf"\W*{_WORDS_OF_TRUTH}\s*(?:[^\w\s]|$)", text, re.IGNORECASE)
+    if alone is not None:
+        return _truth(alone[1])
+    said = {_truth(word) for word in re.findall(rf"\b{_WORDS_OF_TRUTH}", text, re.IGNORECASE)}
+    return said.pop() if len(said) == 1 else None
 
 
 def stated_tags(text: str, tags: Sequence[str]) -> dict[str, float | None]:
@@ -64,6 +91,13 @@ def schema_of(tags: Sequence[str]) -> dict[str, Any]:
         "required": list(tags),
         "additionalProperties": False,
     }
+
+
+def _odds_at(place: TokenOdds) -> Odds:
+    yes = sum(math.exp(logprob) for token, logprob in place.likeliest if _begins(token, "yes"))
+    no = sum(math.exp(logprob) for token, logprob in place.likeliest if _begins(token, "no"))
+    mass = yes + no
+    return Odds(yes / mass if mass else 0.0, mass)
 
 
 def _begins(token: str, word: str) -> bool:

@@ -50,9 +50,9 @@ from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
 from engine.trouble import storage_said as _storage_said
+from engine.video.edge_cost import edge_cost
 from engine.video.frames import VideoInfo, effective_interval, planned_count, probe
 from engine.video.previews import Previews
-from engine.video.refine import questions_per_edge
 from engine.video.request import AnalysisRequest
 from storage.errors import StorageError
 from storage.patience import told_soon
@@ -257,6 +257,7 @@ class Engine:
         info = self.open_video(request.video)
         sampling = request.sampling
         frames = planned_count(info, sampling)
+        edge = edge_cost(info, sampling) if sampling.refine else None
         speed, runs = self._store.earlier_speed(self._slot.info.digest, request.prompt_sha256) or (None, 0)
         return AnalysisPlan(
             frames,
@@ -265,7 +266,8 @@ class Engine:
             runs,
             at_least=sampling.mode == "shots",
             reuse=sampling.reuse,
-            extra_per_span=2 * questions_per_edge(info, sampling) if sampling.refine else 0,
+            extra_per_span=2 * edge.questions if edge else 0,
+            extra_is_about=edge is not None and not edge.counted,
         )
 
     def submit_video(self, request: AnalysisRequest) -> JobView:

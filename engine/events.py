@@ -181,6 +181,7 @@ class JobView:
     duration: float = 0.0  # of the video, in seconds; 0: unknown
     writing: float | None = None  # how much of the summary is, while it is being written
     lacks_summary: bool = False  # it could not be written; resumed, the job tries that again, no frame
+    can_narrow: bool = False  # its threshold was moved; resumed, the job narrows starts and ends for that
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,7 @@ class AnalysisPlan:
     at_least: bool = False  # the frames: more come where the video says so
     reuse: float | None = None  # per cent of change up to which a frame costs no question
     extra_per_span: int = 0  # questions that narrow its start and its end, at most
+    extra_is_about: bool = False  # that may be more where pictures follow each other faster than on average
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,7 @@ class SpansView:
     corrections: int  # that were made in this video
     # The same by tag, of those alone of which some answers do not say whether they hold.
     looked_for: Mapping[str, tuple[LookedView, ...]] = field(default_factory=dict)
+    exact_for: Mapping[str, float] = field(default_factory=dict)  # by tag: threshold, narrowed to one frame
 
 
 @dataclass(frozen=True)

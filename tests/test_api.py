@@ -14,7 +14,7 @@ from serving import served
 JOB_VIEW = {
     "job_id", "video", "status", "reason", "provider", "model", "frames_done", "frames_total", "progress",
     "eta_seconds", "frames_per_second", "latest", "error", "tags", "prompt", "created_at", "duration",
-    "writing", "lacks_summary",
+    "writing", "lacks_summary", "can_narrow",
 }  # fmt: skip
 STATUS = {"state", "provider", "model", "vision", "memory_bytes", "generation", "busy", "last_error"}
 GENERATION = {"max_new_tokens", "temperature", "top_p", "top_k", "seed", "system_prompt"}

@@ -236,6 +236,10 @@ def test_the_plan_is_told_once_the_fields_are_complete(house, staged):
             "span, about 15 s for the frames with this model (from 1 earlier run)",
         ),
         (
+            AnalysisPlan(60, 2.0, None, 0, extra_per_span=12, extra_is_about=True),
+            "60 frames, and about 12 more for each span; time unknown until it runs",
+        ),
+        (
             AnalysisPlan(0, 2.0, None, 0),
             "as many frames as there are key frames; time unknown until it runs",
         ),

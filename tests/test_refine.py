@@ -8,8 +8,9 @@ from engine.cancel import CancelToken
 from engine.engine import Engine
 from engine.jobs.forecast import Forecast
 from engine.settings import Sampling
+from engine.video.edge_cost import EdgeCost, edge_cost
 from engine.video.frames import probe
-from engine.video.refine import Gap, Refinement, pictures_between, questions_per_edge
+from engine.video.refine import Gap, Refinement, pictures_between
 from engine.video.request import AnalysisRequest
 from engine.video.spans import Sample
 from storage.store import Store
@@ -72,8 +73,9 @@ def test_each_start_and_end_takes_as_many_questions_as_was_said(made, undisturbe
     running, job = undisturbed
     assert running.spans(job.id) == exactly(made)
     extra = len(running.backend.times) - SAMPLES
-    assert 0 < extra <= 6 * questions_per_edge(probe(made.clip.path), Sampling.of(1))
-    assert questions_per_edge(probe(made.clip.path), Sampling.of(1)) == 5, "log2 of 24, rounded up"
+    cost = edge_cost(probe(made.clip.path), Sampling.of(1))
+    assert cost == EdgeCost(5, counted=True), "log2 of 24, rounded up"
+    assert 0 < extra <= 6 * cost.questions
 
 
 @pytest.mark.parametrize("step", [1, 3, 5])
@@ -188,7 +190,7 @@ def test_the_pictures_between_two_samples_are_found_without_decoding(name, tmp_p
 def test_neighbouring_pictures_leave_nothing_to_ask(tmp_path):
     clip = numbered_video(tmp_path / "a.mp4", variable(20))
     samples = [Sample(clip.time_us(n), "answered", {"dog": float(n > 9)}) for n in range(20)]
-    assert Refinement(clip.path, samples, ["dog"], CancelToken()).gaps == []
+    assert Refinement(clip.path, samples, {"dog": 0.5}, CancelToken()).gaps == []
 
 
 def test_the_plan_says_what_a_span_may_cost_more(made, tmp_path):

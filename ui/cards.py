@@ -156,7 +156,7 @@ def _asked(job: JobView) -> str:
 
 def _job_buttons(job: JobView) -> str:
     buttons = [_button("open", job, "Open")]
-    if job.status in RESUMABLE or job.lacks_summary:
+    if job.status in RESUMABLE or job.lacks_summary or job.can_narrow:
         buttons.append(_button("resume", job, "Resume"))
     buttons += [_menu_button("compare", job, "Compare with…"), _menu_button("export", job, "Export…")]
     buttons.append(_button("delete", job, "Delete", " data-sure='Really delete?'"))

@@ -49,7 +49,8 @@ def plan(cost: AnalysisPlan) -> str:
     if cost.reuse is not None:
         said += f", those that change by {cost.reuse:g} % or less without a question"
     if cost.extra_per_span:
-        said += f", and at most {cost.extra_per_span} more for each span"
+        most = "about" if cost.extra_is_about else "at most"
+        said += f", and {most} {cost.extra_per_span} more for each span"
     if cost.seconds is None:
         return f"{said}; time unknown until it runs"
     runs = "1 earlier run" if cost.based_on == 1 else f"{cost.based_on} earlier runs"
@@ -119,7 +120,8 @@ def _buttons(job: JobView) -> str:
         return _button("pause", job, "Pause") + _button("cancel", job, "Cancel")
     if job.status == "cancelling":
         return '<button type="button" class="small" disabled title="It is stopping now">Stopping</button>'
-    words = "Write the summary" if job.lacks_summary else RESUME_WORDS.get(job.status)
+    words = "Narrow spans again" if job.can_narrow else RESUME_WORDS.get(job.status)
+    words = "Write the summary" if job.lacks_summary else words
     resume = _button("resume", job, words) if words else ""
     return resume + (_button("cancel", job, "Cancel") if job.status == "paused" else "")
 

@@ -70,7 +70,7 @@ def looked(stretches: Sequence[LookedView], duration: float) -> list[list[Any]]:
 def table(view: SpansView) -> str:
     """The spans in the order of time, each with its tag, start, end, confidence and hits."""
     if not view.spans:
-        return f'<p class="quiet">{_why_none(view)}</p>'
+        return f'<p class="quiet">{_why_none(view)}</p>{_inexact(view)}'
     colours = {tag: place % TAG_COLOURS for place, tag in enumerate(view.tags)}
     in_time = sorted(view.spans, key=lambda span: (span.start, span.end))
     rows = "".join(_row(span, colours.get(span.tag, 0)) for span in in_time[:MOST_ROWS])
@@ -80,7 +80,7 @@ def table(view: SpansView) -> str:
         '<table class="span-table"><thead><tr><th scope="col">Tag</th><th scope="col">From</th>'
         '<th scope="col">To</th><th scope="col">Sure</th><th scope="col">Frames</th>'
         '<th scope="col"><span class="unseen">Correct</span></th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>{rest}"
+        f"<tbody>{rows}</tbody></table>{rest}{_inexact(view)}"
     )
 
 
@@ -125,6 +125,22 @@ def _row(span: SpanView, colour: int) -> str:
         f'<tr class="tag-{colour}" data-tag="{tag}" data-start="{span.start:.6f}" data-end="{span.end:.6f}">'
         f'<td>{name}</td><td title="{span.start:.6f} s">{start}</td><td title="{span.end:.6f} s">{end}</td>'
         f"<td>{sure}</td><td>{span.hits:,}</td><td>{correct}</td></tr>"
+    )
+
+
+def _inexact(view: SpansView) -> str:
+    """Where starts and ends are known to one frame for another threshold than they are made by now."""
+    own, usual = view.settings.get("tags", {}), view.settings.get("threshold")
+    now = {tag: own.get(tag, {}).get("threshold", usual) for tag in view.exact_for}
+    moved = {tag: at for tag, at in view.exact_for.items() if at != now[tag]}
+    if not moved:
+        return ""
+    about = ", ".join(f"{escape(tag)} at {at:.0%}" for tag, at in moved.items())
+    if len(set(moved.values())) == 1 and len(moved) == len(view.tags):
+        about = f"{next(iter(moved.values())):.0%}"
+    return (
+        f'<p class="quiet" data-inexact>Starts and ends are exact to one frame for {about}, and may be off '
+        "by one interval now. “Narrow spans again” asks about the frames between.</p>"
     )
 
 

@@ -4,13 +4,14 @@ At a fixed interval the number is known beforehand. How many shots there are, an
 are to be narrowed, is seen on the way.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import ceil
 from pathlib import Path
 
 from engine.settings import Sampling
+from engine.video.edge_cost import edge_cost
 from engine.video.frames import VideoInfo, planned_count, probe
-from engine.video.refine import disagreements, questions_per_edge
+from engine.video.refine import disagreements
 from engine.video.spans import Sample
 
 _WORTH_SAYING = 0.05  # by which share an estimate must change
@@ -19,10 +20,12 @@ _WORTH_SAYING = 0.05  # by which share an estimate must change
 class Forecast:
     """Looks at each answer, and gives the number of frames that it makes likely."""
 
-    def __init__(self, planned: int, tags: tuple[str, ...] = (), per_edge: int = 0) -> None:
+    def __init__(
+        self, planned: int, thresholds: Mapping[str, float] | None = None, per_edge: int = 0
+    ) -> None:
         """`per_edge`: questions that narrow one start or end of a span, at most."""
         self._planned = planned
-        self._tags = tags
+        self._thresholds = thresholds or {}
         self._per_edge = per_edge
         self._range: tuple[int, int] | None = None  # where the number follows from how far the run is
         self._before: Sample | None = None
@@ -30,12 +33,14 @@ class Forecast:
         self._extra = 0
 
     @classmethod
-    def of(cls, path: str, tags: tuple[str, ...], sampling: Sampling, kept: Iterable[Sample]) -> "Forecast":
+    def of(
+        cls, path: str, thresholds: Mapping[str, float], sampling: Sampling, kept: Iterable[Sample]
+    ) -> "Forecast":
         """Of a run that goes on behind the answers that are `kept`. Raises: MediaError."""
         info = probe(Path(path))
-        per_edge = questions_per_edge(info, sampling) if sampling.refine else 0
+        per_edge = edge_cost(info, sampling).questions if sampling.refine else 0
         planned = planned_count(info, sampling)
-        forecast = cls(planned, tags, per_edge)
+        forecast = cls(planned, thresholds, per_edge)
         if sampling.mode == "shots" or not planned:
             forecast._range = _range(info, sampling)
         for sample in kept:
@@ -46,7 +51,7 @@ class Forecast:
         """The number of frames, now that this one is answered, too."""
         self._done += 1
         if self._before is not None and self._per_edge:
-            self._extra += self._per_edge * disagreements(self._before, answered, self._tags)
+            self._extra += self._per_edge * disagreements(self._before, answered, self._thresholds)
         self._before = answered
         self._look_ahead(answered.time_us)
         return max(self._planned, self._done) + self._extra

@@ -16,6 +16,7 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError, ModelError, ServerAway
 from engine.events import FrameLost, FrameRead, JobStatus
 from engine.jobs.forecast import Forecast
+from engine.jobs.narrowing import noted, thresholds
 from engine.jobs.outcome import outcome
 from engine.jobs.videos import check_unchanged
 from engine.jobs.views import Pace
@@ -26,6 +27,7 @@ from engine.video.analysis import analyse
 from engine.video.frames import sample
 from engine.video.refine import Refinement
 from engine.video.reuse import Reuse
+from engine.video.span_settings import SpanSettings
 from engine.video.spans import Sample
 from engine.video.summary import SummaryStep, summarise
 from engine.video.tags import with_details
@@ -115,7 +117,8 @@ class Run:
         if self.job.reason != SUMMARY_ALONE:
             self._ask_about_frames()
         ending = self._with_what_was_passed_over(self._completed())
-        return self._summarised(ending) if self.job.summarise and ending.status != "failed" else ending
+        lacks_summary = self.job.summarise and not self.job.summary and ending.status != "failed"
+        return self._summarised(ending) if lacks_summary else ending
 
     def _ask_about_frames(self) -> None:
         check_unchanged(self.job, self.store, self.cancel)
@@ -156,7 +159,12 @@ class Run:
         """None where the number of frames is known from the beginning."""
         if sampling.mode in ("interval", "times") and not sampling.refine:
             return None
-        return Forecast.of(self.job.video_path, self.job.tags, sampling, self._kept())
+        return Forecast.of(self.job.video_path, self._thresholds(), sampling, self._kept())
+
+    def _thresholds(self) -> dict[str, float]:
+        """From which a tag holds, by the rules that the spans of this job are made by now."""
+        settings = SpanSettings.from_dict(self.store.corrections.settings(self.job.id))
+        return thresholds(self.job, settings)
 
     def _kept(self) -> list[Sample]:
         return [Sample(frame.time_us, frame.state, frame.tags) for frame in self.store.frames(self.job.id)]
@@ -171,7 +179,8 @@ class Run:
         """Narrow the starts and ends of spans, where the kept answers say that they are not narrow yet."""
         kept = self._kept()
         number, asked = count(len(kept)), len(kept)
-        refinement = Refinement(self.job.video_path, kept, self.job.tags, self.cancel, self._note_passed_over)
+        narrowed, path = self._thresholds(), self.job.video_path
+        refinement = Refinement(path, kept, narrowed, self.cancel, self._note_passed_over)
         while refinement.gaps:
             self._plan(asked + refinement.most_questions)
             pictures = refinement.pictures(number)
@@ -183,6 +192,7 @@ class Run:
                         asked += 1
             refinement.narrow()
         self._plan(asked)
+        self.store.update_job(self.job.id, sampling=noted(self.job, narrowed))
 
     def _summarised(self, ending: Ending) -> Ending:
         """Write the summary of what is kept; the frames stand where the model fails at it."""

@@ -19,12 +19,14 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled, InvalidInput
 from engine.events import RESUMABLE, JobView
 from engine.jobs import videos
+from engine.jobs.narrowing import can_be_narrowed
 from engine.jobs.run import STOPPED, SUMMARY_ALONE, Ending, Run, held_up
 from engine.jobs.views import job_view, lacks_summary
 from engine.jobs.worker import Worker
 from engine.slot import Slot
 from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest
+from engine.video.span_settings import SpanSettings
 from engine.video.tags import details_of
 from storage.errors import DiskFull, StorageError
 from storage.patience import told_soon
@@ -109,16 +111,22 @@ class JobRunner:
     def resume(self, job_id: str) -> None:
         """Queue a job again, to go on behind its last frame; of a failed one, behind its last good frame.
 
-        Of one that has ended without the summary that it was to have, the summary alone is asked for again.
+        Of one that has ended without the summary that it was to have, the summary alone is asked for again;
+        of one whose threshold was moved since its spans were narrowed, what is between the samples now.
 
-        Raises: InvalidInput when it cannot.
+        Raises: InvalidInput when it cannot; MediaError when its video is not as it was.
         """
+        job = self._store.job(job_id)
+        if job is not None and self._can_narrow(job):  # it has ended well, and is not to fail for that
+            videos.check_unchanged(job, self._store, self._closing)
         with self._worker.held():
             job = self._store.job(job_id)
             if job is not None and job.status == "failed":
                 self._store.drop_failed_tail(job_id)
             alone = job is not None and lacks_summary(job)
             expected = ("completed_with_errors",) if alone else tuple(RESUMABLE)
+            if job is not None and not alone and self._can_narrow(job):
+                expected = (job.status,)
             reason = SUMMARY_ALONE if alone else ""
             moved = self._store.move_job(job_id, expected, "queued", reason=reason, error="", ended_at=None)
         if moved is None:
@@ -185,6 +193,7 @@ class JobRunner:
         view = job_view(
             job, self._latest(job), run.pace if run else None, self._earlier(job) if forecast else None
         )
+        view = replace(view, can_narrow=self._can_narrow(job))
         view = self._as_it_runs(view, run) if run is not None else view
         if unsaved is None:
             return view
@@ -211,6 +220,11 @@ class JobRunner:
         """As it is in the database now."""
         run = self._worker.run
         return self._store.job(run.job.id) if run is not None else None
+
+    def _can_narrow(self, job: JobRecord) -> bool:
+        if not job.sampling.get("refine"):
+            return False
+        return can_be_narrowed(job, SpanSettings.from_dict(self._store.corrections.settings(job.id)))
 
     def _latest(self, job: JobRecord) -> FrameRecord | None:
         return next(iter(self.newest_frames(job, 1)), None) if job.frames_done else None

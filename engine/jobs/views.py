@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from engine.events import FrameView, JobResult, JobView, LookedView, SpansView, SpanView
+from engine.jobs.narrowing import narrowed_at
 from engine.settings import Sampling
 from engine.video import spans
 from engine.video.corrections import Correction, about_tag, corrected
@@ -167,6 +168,7 @@ def spans_view(
             tag: _looked_view(tag_looked(job, tag, samples))
             for tag in spans.partly_unknown(samples, job.tags)
         },
+        exact_for=narrowed_at(job),
     )
 
 

@@ -6,21 +6,17 @@ needed is the answers that are kept, so that a run that was killed goes on where
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import pairwise
-from math import ceil
 from pathlib import Path
 
 from engine.backends.base import Frame
 from engine.cancel import CancelToken
 from engine.events import FrameLost
 from engine.settings import Sampling
-from engine.video.frames import MICROSECONDS, Measured, PassedOver, effective_interval, sample
+from engine.video.frames import PassedOver, sample
 from engine.video.spans import HIT_STATES, Sample
-
-THRESHOLD = 0.5  # from which a tag holds
 
 
 @dataclass(frozen=True)
@@ -43,28 +39,20 @@ class Gap:
         return min(pictures, self.tags * pictures.bit_length())
 
 
-def gaps(samples: Sequence[Sample], tags: Sequence[str]) -> Iterator[Gap]:
+def gaps(samples: Sequence[Sample], thresholds: Mapping[str, float]) -> Iterator[Gap]:
     """Where samples, in the order of time, disagree with the next one. What failed agrees with all."""
     for before, after in pairwise(samples):
-        if count := disagreements(before, after, tags):
+        if count := disagreements(before, after, thresholds):
             yield Gap(before, after, count)
 
 
-def disagreements(before: Sample, after: Sample, tags: Sequence[str]) -> int:
-    """The number of tags that hold in one of the two and not in the other."""
-    pairs = ((_holds(before, tag), _holds(after, tag)) for tag in tags)
-    return sum(None not in pair and pair[0] != pair[1] for pair in pairs)
+def disagreements(before: Sample, after: Sample, thresholds: Mapping[str, float]) -> int:
+    """The number of tags that hold in one of the two and not in the other.
 
-
-def questions_per_edge(info: Measured, sampling: Sampling) -> int:
-    """How many questions it takes at most to narrow a start or an end: log2(interval x rate), rounded up.
-
-    Known before anything is asked, at a constant rate; 0 where the rate is unknown.
+    `thresholds` has the tags, each with the probability from which it holds.
     """
-    if info.rate is None:
-        return 0
-    between = ceil(_widest_gap(info, sampling) * info.rate) - 1
-    return max(0, between).bit_length()
+    pairs = ((_holds(before, *each), _holds(after, *each)) for each in thresholds.items())
+    return sum(None not in pair and pair[0] != pair[1] for pair in pairs)
 
 
 class Refinement:
@@ -74,19 +62,20 @@ class Refinement:
         self,
         path: str | Path,
         samples: Sequence[Sample],
-        tags: Sequence[str],
+        thresholds: Mapping[str, float],
         cancel: CancelToken,
         passed_over: PassedOver = lambda count: None,
     ) -> None:
-        """`samples`: all that were answered, in the order of time; `passed_over` as `frames.sample` has it.
+        """`samples`: all that were answered, in the order of time; `thresholds` by tag, from which it holds;
+        `passed_over` as `frames.sample` has it.
 
         Raises: MediaError, Cancelled.
         """
         self._path = path
-        self._tags = tags
+        self._thresholds = thresholds
         self._cancel = cancel
         self._learnt: dict[int, Sample] = {}
-        found = list(gaps(samples, tags))
+        found = list(gaps(samples, thresholds))
         between = pictures_between(path, found, cancel, passed_over) if found else []
         self.gaps = [replace(gap, times_us=times) for gap, times in zip(found, between, strict=True) if times]
 
@@ -129,7 +118,7 @@ class Refinement:
             return
         sides = ((gap.before, middle, gap.times_us[:place]), (middle, gap.after, gap.times_us[place + 1 :]))
         for before, after, times in sides:
-            count = disagreements(before, after, self._tags)
+            count = disagreements(before, after, self._thresholds)
             if count and times:
                 yield Gap(before, after, count, times)
 
@@ -175,16 +164,6 @@ def pictures_between(
     return [sorted(times) for times in found]
 
 
-def _widest_gap(info: Measured, sampling: Sampling) -> Fraction:
-    """Seconds between two samples, at the most; of key pictures that is all that is known."""
-    if sampling.mode == "times":
-        steps = (after - before for before, after in pairwise(sampling.times_us))
-        return Fraction(max(steps, default=0), MICROSECONDS)
-    if sampling.mode == "keyframes":
-        return Fraction(info.duration_us, MICROSECONDS)
-    return effective_interval(info, sampling)
-
-
-def _holds(answered: Sample, tag: str) -> bool | None:
+def _holds(answered: Sample, tag: str, threshold: float) -> bool | None:
     sure = answered.tags.get(tag) if answered.state in HIT_STATES else None
-    return None if sure is None else sure >= THRESHOLD
+    return None if sure is None else sure >= threshold

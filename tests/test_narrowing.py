@@ -1,0 +1,175 @@
+"""Starts and ends are narrowed for the threshold that spans are made by, also for one that is set afterwards;
+what that costs is counted beforehand, at a variable rate too."""
+
+from fractions import Fraction
+
+import pytest
+
+from engine.backends.base import FrameAnswer
+from engine.engine import Engine
+from engine.errors import InvalidInput, MediaError
+from engine.jobs.findings import Findings
+from engine.settings import Sampling
+from engine.video.edge_cost import EdgeCost, edge_cost
+from engine.video.frames import probe
+from engine.video.request import AnalysisRequest
+from storage.store import Store
+from tests.fixtures.videos import constant, numbered_video
+from tests.running import Running
+from tests.truth import SETS, Oracle, truth
+from ui import cards, panels, spans
+
+RATE, COUNT = 24, 240
+BOTH = {"tags": ["dog", "cat"], "interval": 1, "options": {"refine": True}}
+DENSE = (*constant(60, 1), *constant(61, 60, start=60))  # a picture a second, then sixty of them
+
+
+class Ramp(Oracle):
+    """Grows ever surer that there is a dog; the cat is there in the second half."""
+
+    def __init__(self, **more) -> None:
+        super().__init__({}, **more)
+
+    def _sure(self, tag, number):
+        return number / COUNT if tag == "dog" else float(number >= COUNT // 2)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clips") / "lake.mp4"
+    numbered_video(path, constant(COUNT, RATE), gop=48)
+    return path
+
+
+@pytest.fixture
+def running(tmp_path):
+    running = Running(tmp_path / "data", Ramp())
+    yield running
+    running.close()
+
+
+def starts(running, job):
+    """When the first span of each tag starts, as its job's rules have it."""
+    found = Findings(running.store).spans(job.id).spans
+    return {tag: next(span.start for span in found if span.tag == tag) for tag in job.tags}
+
+
+def first_picture(threshold):
+    return pytest.approx(next(n for n in range(COUNT) if n / COUNT >= threshold) / RATE, abs=12e-6)
+
+
+def test_a_threshold_that_is_set_before_is_the_one_that_starts_are_narrowed_for(clip, running):
+    def lower(asked) -> None:
+        if asked.index == 0:
+            job = running.runner.running()
+            Findings(running.store).set_settings(job.id, {"tags": {"dog": {"threshold": 0.31}}})
+
+    running.backend._on_look = lower
+    job = running.run(clip, **BOTH)
+    assert starts(running, job) == {"dog": first_picture(0.31), "cat": 5.0}
+    view = Findings(running.store).spans(job.id)
+    assert view.exact_for == {"dog": 0.31, "cat": 0.5}
+    assert not running.runner.view(job).can_narrow
+
+
+def test_for_one_that_is_set_afterwards_it_is_said_and_they_are_narrowed_again(clip, running):
+    job = running.run(clip, **BOTH)
+    findings = Findings(running.store)
+    assert starts(running, job) == {"dog": first_picture(0.5), "cat": 5.0}
+    assert "exact to one frame" not in spans.table(findings.spans(job.id))
+    findings.set_settings(job.id, {"tags": {"dog": {"threshold": 0.31}}})
+    assert starts(running, job)["dog"] == 4.0, "the first sample from there on"
+    assert "exact to one frame for dog at 50%" in spans.table(findings.spans(job.id))
+    view = running.runner.view(job)
+    assert view.can_narrow and "Narrow spans again" in panels.run(view)
+    assert 'data-act="resume"' in cards.job_row(view, 0.0)
+    before = len(running.backend.asked)
+    job = running.resume(job.id)
+    assert (job.status, job.frames_done) == ("completed", job.frames_total)
+    assert starts(running, job) == {"dog": first_picture(0.31), "cat": 5.0}
+    assert 0 < len(running.backend.asked) - before <= 5, "log2 of 24, and nothing that was asked before"
+    assert not running.runner.view(job).can_narrow
+    with pytest.raises(InvalidInput, match="nothing to resume"):
+        running.runner.resume(job.id)
+
+
+def test_an_analysis_that_ended_well_is_left_so_where_its_video_is_gone(tmp_path, running):
+    video = tmp_path / "a.mp4"
+    numbered_video(video, constant(48, RATE))
+    job = running.run(video, **BOTH)
+    Findings(running.store).set_settings(job.id, {"threshold": 0.1})
+    video.unlink()
+    with pytest.raises(MediaError, match="not there any more"):
+        running.runner.resume(job.id)
+    assert running.store.job(job.id) == job
+
+
+def test_a_summary_is_not_written_again_for_it(clip, tmp_path):
+    class Telling(Ramp):
+        def look(self, frames, task, cancel):
+            for answer in super().look(frames, task, cancel):
+                yield FrameAnswer("answered", answer.tags, "A dog.")
+
+    said = []
+    running = Running(tmp_path / "data", Telling(on_stream=said.append))
+    try:
+        options = {"refine": True, "summary": True}
+        job = running.run(clip, tags=["dog"], prompt="What?", interval=1, options=options)
+        assert job.summary and said
+        said.clear()
+        Findings(running.store).set_settings(job.id, {"threshold": 0.31})
+        assert running.resume(job.id).summary == job.summary
+        assert said == []
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_never_more_is_asked_than_was_said(name, tmp_path):
+    made = truth(name, tmp_path)
+    running = Running(tmp_path / "data", Oracle(made.spans))
+    try:
+        tags = list(made.spans)
+        plain = running.run(made.clip.path, tags=tags, interval=1)
+        narrowed = running.run(made.clip.path, tags=tags, interval=1, options={"refine": True})
+        found = sum(map(len, running.spans(plain.id).values()))
+        cost = edge_cost(probe(made.clip.path), Sampling.of(1))
+        assert cost.counted
+        assert narrowed.frames_done - plain.frames_done <= 2 * cost.questions * found
+    finally:
+        running.close()
+
+
+def test_pictures_that_come_in_a_rush_are_counted_where_they_do(tmp_path):
+    spans = {"dog": [(75, 121)]}
+    clip = numbered_video(tmp_path / "a.mp4", DENSE)
+    cost = edge_cost(probe(clip.path), Sampling.of(1))
+    assert cost == EdgeCost(6, counted=True), "sixty in a second"
+    running = Running(tmp_path / "data", Oracle(spans))
+    try:
+        plain = running.run(clip.path, tags=["dog"], interval=1)
+        job = running.run(clip.path, tags=["dog"], interval=1, options={"refine": True})
+        assert running.spans(job.id)["dog"][0][0] == pytest.approx(60.25, abs=12e-6)
+        assert 2 < job.frames_done - plain.frames_done <= cost.questions
+    finally:
+        running.close()
+
+
+def test_where_a_file_does_not_list_its_pictures_the_plan_says_about(tmp_path):
+    clip = numbered_video(tmp_path / "a.mkv", constant(48, RATE))
+    assert edge_cost(probe(clip.path), Sampling.of(1)) == EdgeCost(5, counted=False)
+    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
+    try:
+        request = AnalysisRequest.of(clip.path, "dark", interval=1, options={"refine": True})
+        plan = engine.plan(request)
+        assert (plan.extra_per_span, plan.extra_is_about) == (10, True)
+    finally:
+        engine.close()
+
+
+def test_a_rate_that_nobody_knows_gives_no_number(tmp_path):
+    clip = numbered_video(tmp_path / "a.mkv", constant(48, RATE))
+    info = probe(clip.path)
+    unknown = type(info)(**{**vars(info), "rate": None})
+    assert edge_cost(unknown, Sampling.of(1)) == EdgeCost(0, counted=False)
+    assert edge_cost(info, Sampling(interval=Fraction(1, 30))) == EdgeCost(0, counted=False)

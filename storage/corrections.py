@@ -13,8 +13,11 @@ from storage.prepared import Prepared
 from storage.records import CorrectionRecord
 from storage.tables import Tables
 
+# Facts are read only where they say how sure an answer is: reading all would take longer than all the rest.
 _ANSWERS = (
-    "SELECT time_us, state, tags FROM frame_answer WHERE job_id = ? AND time_us > ? ORDER BY time_us LIMIT ?"
+    "SELECT time_us, state, tags, "
+    """CASE WHEN instr(facts, '"stated"') OR instr(facts, '"doubtful"') THEN facts ELSE '{}' END """
+    "FROM frame_answer WHERE job_id = ? AND time_us > ? ORDER BY time_us LIMIT ?"
 )
 _FIRST_OF_TAG = (
     "SELECT time_us FROM frame_answer WHERE job_id = ? "
@@ -76,13 +79,19 @@ class CorrectionStore:
 
     def answers(
         self, job_id: str, after_us: int | None = None, most: int = _ALL
-    ) -> list[tuple[int, str, dict[str, float | None]]]:
-        """Time, state and tags of a job's frames, in the order of time: what spans are made of."""
+    ) -> list[tuple[int, str, dict[str, float | None], dict[str, Any]]]:
+        """What spans are made of, in the order of time: a job's frames by time, state, tags and facts.
+
+        Facts are there only where they say that an answer was stated, or is doubtful.
+        """
         database = self._connections.database
         since = _BEFORE_ALL if after_us is None else after_us
         asked = job_id, since, most
         found = self._connections.read(lambda: database.execute_sql(_ANSWERS, asked).fetchall())
-        return [(time_us, state, json.loads(tags)) for time_us, state, tags in found]
+        return [
+            (time_us, state, json.loads(tags), {} if facts == "{}" else json.loads(facts))
+            for time_us, state, tags, facts in found
+        ]
 
     def first_of_tag(self, job_id: str, tag: str, sure: float) -> int | None:
         """When a tag first had at least that probability, in microseconds; None where it never had."""

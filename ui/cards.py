@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from engine.events import RESUMABLE, FrameView, JobResult, JobView
+from engine.video.sureness import doubtful, stated
 from ui import wording
 
 TAG_COLOURS = 8
@@ -114,18 +115,30 @@ def _chips(frame: FrameView, tags: Sequence[str], thresholds: Mapping[str, float
         return ""
     colours = {tag: place % TAG_COLOURS for place, tag in enumerate(tags)}
     shown = "".join(
-        _chip(tag, sure, colours.get(tag, 0))
+        _chip(tag, sure, colours.get(tag, 0), _how_sure(frame, tag, sure))
         for tag, sure in frame.tags.items()
         if sure is None or sure >= thresholds.get(tag, YES)
     )
     return f'<span class="chips">{shown or _no_tag()}</span>'
 
 
-def _chip(tag: str, sure: float | None, colour: int) -> str:
+def _how_sure(frame: FrameView, tag: str, sure: float | None) -> str:
+    """In words, where nobody measured it; with the votes where there were some."""
+    if sure is None:
+        return "no clear answer"
+    if tag in stated(frame.facts, (tag,)):
+        return "said yes, not how sure" if sure == 1 else f"said {sure:.0%}, not measured"
+    if tag in doubtful(frame.facts, (tag,)):
+        return f"{sure:.1%}, of little worth: the model was about to say neither yes nor no"
+    votes = frame.facts.get("votes")
+    return f"{sure:.1%} of {votes} votes" if votes else f"{sure:.1%} sure"
+
+
+def _chip(tag: str, sure: float | None, colour: int, how: str) -> str:
     text = escape(tag)
     if sure is None:
-        return f'<span class="chip unknown" title="{text}: no clear answer">{text}?</span>'
-    return f'<span class="chip tag-{colour}" title="{text}: {sure:.1%} sure">{text}</span>'
+        return f'<span class="chip unknown" title="{text}: {how}">{text}?</span>'
+    return f'<span class="chip tag-{colour}" title="{text}: {how}">{text}</span>'
 
 
 def _no_tag() -> str:

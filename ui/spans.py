@@ -107,10 +107,16 @@ def moment(written: object) -> float:
     return sum(figure * 60**place for place, figure in enumerate(reversed(figures)))
 
 
+def _sure(span: SpanView) -> str:
+    if span.confidence is not None:
+        return f"{span.confidence:.0%}"
+    return '<span title="The model did not say how sure it is">said yes</span>' if span.hits else "—"
+
+
 def _row(span: SpanView, colour: int) -> str:
     tag = escape(span.tag)
     start, end = wording.clock(span.start, 2), wording.clock(span.end, 2)
-    sure = "—" if span.confidence is None else f"{span.confidence:.0%}"
+    sure = _sure(span)
     mark = ' <span class="span-mark">corrected</span>' if span.corrected else ""
     exact = f"Go to {start} (exactly {span.start:.6f} s)"
     name = (

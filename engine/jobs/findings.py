@@ -15,7 +15,7 @@ from engine.errors import InvalidInput
 from engine.events import SpansView
 from engine.jobs.lookup import known_job
 from engine.jobs.videos import sha256_of_job
-from engine.jobs.views import job_spans, seconds, spans_view, tag_spans
+from engine.jobs.views import answered, job_spans, seconds, spans_view, tag_spans
 from engine.settings import number
 from engine.trouble import storage_said
 from engine.video.corrections import Correction, Stretch, about_tag
@@ -84,10 +84,10 @@ class Findings:
         """
         settings, answers = self.settings(job.id), self._store.corrections.answers
         if job.frames_done <= most:
-            samples = [Sample(*row) for row in answers(job.id)]
+            samples = [answered(*row) for row in answers(job.id)]
         else:
             first = self._store.corrections.first_of_tag(job.id, tag, settings.rule(tag).threshold)
-            samples = [Sample(*row) for row in answers(job.id, None if first is None else first - 1, most)]
+            samples = [answered(*row) for row in answers(job.id, None if first is None else first - 1, most)]
             if len(samples) == most:  # what follows is not known, so a span that reaches this far ends here
                 samples[-1] = Sample(samples[-1].time_us, "not read", {})
         return tag_spans(job, tag, samples, settings, self.corrections(job))
@@ -187,7 +187,7 @@ class Findings:
         while samples and samples[-1].state not in HIT_STATES:  # when a job goes on, these are asked again
             samples.pop()
         last = samples[-1].time_us if samples else None
-        samples += [Sample(*row) for row in self._store.corrections.answers(job_id, last)]
+        samples += [answered(*row) for row in self._store.corrections.answers(job_id, last)]
 
     def _content(self, job: JobRecord) -> str:
         sha256 = self.content(job)

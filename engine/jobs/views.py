@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from engine.events import FrameView, JobResult, JobView, LookedView, SpansView, SpanView
 from engine.jobs.narrowing import narrowed_at
@@ -10,6 +11,7 @@ from engine.settings import Sampling
 from engine.video import spans
 from engine.video.corrections import Correction, about_tag, corrected
 from engine.video.span_settings import SpanSettings
+from engine.video.sureness import unmeasured
 from storage.records import FrameRecord, JobRecord
 
 WINDOW_SECONDS = 10.0  # the pace of a run is that of its last seconds
@@ -111,7 +113,14 @@ def job_result(
 
 def samples_of(frames: Sequence[FrameRecord]) -> list[spans.Sample]:
     """What spans are made of."""
-    return [spans.Sample(frame.time_us, frame.state, frame.tags) for frame in frames]
+    return [answered(frame.time_us, frame.state, frame.tags, frame.facts) for frame in frames]
+
+
+def answered(
+    time_us: int, state: str, tags: Mapping[str, float | None], facts: Mapping[str, Any]
+) -> spans.Sample:
+    """One answer, with what its facts say of how sure it is."""
+    return spans.Sample(time_us, state, tags, unmeasured(facts, tuple(tags)))
 
 
 def job_spans(

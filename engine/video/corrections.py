@@ -6,9 +6,8 @@ holds for a later run whose spans lie a little otherwise. Knows nothing of jobs 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
-from engine.video.spans import Sample, Span, confidence_of_hit
+from engine.video.spans import Sample, Span, confidence_of, is_hit
 
 Stretch = tuple[int, int]  # microseconds, half-open
 MOST_OF_IT = 0.5  # of a span: where more than that was corrected away, the rest of it goes too
@@ -64,5 +63,5 @@ def _without(span: Span, start_us: int, end_us: int) -> list[Span]:
 def _counted(span: Span, samples: Sequence[Sample], threshold: float) -> Span:
     """With the model's hits within; without any, nothing is known of its confidence."""
     within = (s for s in samples if span.start_us <= s.time_us < span.end_us)
-    hits = [sure for s in within if (sure := confidence_of_hit(s, span.tag, threshold)) is not None]
-    return replace(span, hits=len(hits), confidence=fmean(hits) if hits else None)
+    hits = [s for s in within if is_hit(s, span.tag, threshold)]
+    return replace(span, hits=len(hits), confidence=confidence_of(hits, span.tag))

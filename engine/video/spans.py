@@ -18,6 +18,7 @@ class Sample:
     time_us: int
     state: str
     tags: Mapping[str, float | None]
+    unmeasured: frozenset[str] = frozenset()  # tags of which it is not known how sure the answer is
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Span:
     tag: str
     start_us: int
     end_us: int
-    confidence: float | None  # mean over the hits
+    confidence: float | None  # mean over the hits of which it is known; None where it is of none
     hits: int
     corrected: bool = False  # by a person: its times are not the model's
 
@@ -72,15 +73,14 @@ def spans(
     found: list[_Open] = []
     ends = _Ends(samples, duration_us, interval_us, cancelled)
     for index, sample in enumerate(samples):
-        confidence = confidence_of_hit(sample, tag, threshold)
-        if confidence is None:
+        if not is_hit(sample, tag, threshold):
             continue
         end_us = ends.of(index)
         if found and sample.time_us - found[-1].end_us <= max_gap_us:
             found[-1].end_us = end_us
-            found[-1].confidences.append(confidence)
+            found[-1].hits.append(sample)
         else:
-            found.append(_Open(sample.time_us, end_us, [confidence]))
+            found.append(_Open(sample.time_us, end_us, [sample]))
     return [each.closed(tag) for each in found if each.end_us - each.start_us >= min_duration_us]
 
 
@@ -125,10 +125,16 @@ def partly_unknown(samples: Iterable[Sample], tags: Sequence[str]) -> list[str]:
     return [tag for tag in tags if tag in unknown]
 
 
-def confidence_of_hit(sample: Sample, tag: str, threshold: float) -> float | None:
-    """The probability of a hit; None for what is none."""
-    confidence = sample.tags.get(tag) if sample.state in HIT_STATES else None
-    return confidence if confidence is not None and confidence >= threshold else None
+def is_hit(sample: Sample, tag: str, threshold: float) -> bool:
+    """Whether the tag holds there."""
+    value = sample.tags.get(tag) if sample.state in HIT_STATES else None
+    return value is not None and value >= threshold
+
+
+def confidence_of(hits: Iterable[Sample], tag: str) -> float | None:
+    """How sure the model was of these hits: the mean of what was measured, None where nothing was."""
+    known = [value for hit in hits if tag not in hit.unmeasured and (value := hit.tags[tag]) is not None]
+    return fmean(known) if known else None
 
 
 @dataclass(frozen=True)
@@ -160,8 +166,7 @@ class _Open:
 
     start_us: int
     end_us: int
-    confidences: list[float]
+    hits: list[Sample]
 
     def closed(self, tag: str) -> Span:
-        mean = fmean(self.confidences)
-        return Span(tag, self.start_us, self.end_us, mean, len(self.confidences))
+        return Span(tag, self.start_us, self.end_us, confidence_of(self.hits, tag), len(self.hits))

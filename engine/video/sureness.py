@@ -22,7 +22,7 @@ def doubtful(facts: Mapping[str, Any], tags: Sequence[str]) -> frozenset[str]:
 
 def unmeasured(facts: Mapping[str, Any], tags: Sequence[str]) -> frozenset[str]:
     """The tags whose number says whether they hold, and not how sure that is."""
-    return stated(facts, tags) | doubtful(facts, tags)
+    return stated(facts, tags) | doubtful(facts, tags) if facts else frozenset()
 
 
 def _named(names: Any, tags: Sequence[str]) -> frozenset[str]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 
 from engine.video.exports.material import Material, microseconds
+from engine.video.sureness import stated
 
 BYTE_ORDER_MARK = "\ufeff"
 _GUARDED = tuple("=+-@\t\r\n'＝＋－＠")
@@ -40,12 +41,13 @@ def csv_of_spans(material: Material) -> str:
 
 
 def csv_of_frames(material: Material) -> str:
-    """A row a frame, with a column for the confidence of each tag."""
+    """A row a frame, with a column for the confidence of each tag; yes or no where it was only said."""
     tags = material.result.job.tags
     rows = []
     for frame in material.result.frames:
         time_us = microseconds(frame.time)
-        sure = (_number(frame.tags.get(tag)) for tag in tags)
+        said_only = stated(frame.facts, tags)
+        sure = (_answer(frame.tags.get(tag), tag in said_only) for tag in tags)
         said = (frame.state, _text(frame.caption), _text(frame.error))
         rows.append((frame.index, clock(time_us), _exact(time_us), *said, *sure))
     return _table((*FRAME_COLUMNS, *map(_text, tags)), rows)
@@ -72,6 +74,11 @@ def _text(text: str) -> str:
 
 def _exact(time_us: int) -> str:
     return f"{time_us // 1_000_000}.{time_us % 1_000_000:06}"
+
+
+def _answer(value: float | None, said_only: bool) -> str:
+    """`yes` is no number, so that no mean is made of what was not measured."""
+    return {1.0: "yes", 0.0: "no"}[value] if said_only and value in (1.0, 0.0) else _number(value)
 
 
 def _number(value: float | None) -> str:

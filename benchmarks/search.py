@@ -1,5 +1,7 @@
 """10,000 videos and 1,000,000 frame answers: how long a page, a search and a timeline take.
 
+And the Library tab over as many files: a page of it, and a search in it, which it repeats at every tick.
+
 The answers are made up and written straight into the tables, by the schema's own statements and triggers;
 what is timed goes through the engine, as a page does. Wanted: under 200 ms at the 95th percentile. The time
 of a processor is given beside, since that says what a search costs when other programs run as well.
@@ -9,7 +11,7 @@ import argparse
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,11 +19,12 @@ from pathlib import Path
 from benchmarks.record import quantile, save
 from engine.engine import Engine
 from engine.events import SearchHit
+from storage.library import Seen
 from storage.records import FrameRecord, JobRecord
 from storage.search import note_tags
 from storage.store import Store
 from storage.tables import dumps, frame_row
-from ui import follow, spans
+from ui import follow, library_follow, spans
 
 VIDEOS, FRAMES = 10_000, 100  # frames of each video
 ROUNDS = 200
@@ -42,6 +45,7 @@ QUERIES = (
     "guide dog market",
     "a dog in the kitchen at the lake in frame 5",  # no scene is both
 )
+LIBRARY_QUERIES = ("film 77", "dog", "guide dog", "film 9999.mp4", "red sign", "zebra", "no such video", "do")
 SAMPLING = {"interval": [2, 1], "start_us": 0, "end_us": None, "max_frames": None, "step_us": 2_000_000}
 
 
@@ -58,6 +62,7 @@ def main() -> None:
         if not store.jobs(limit=1):
             began = time.perf_counter()
             _fill(store, videos)
+            _fill_library(store, videos)
             took = time.perf_counter() - began
             print(f"{videos * FRAMES:,} answers of {videos:,} videos written in {took:.0f} s")
         engine = Engine(store, Path(folder) / "models")
@@ -74,6 +79,8 @@ def _measured(engine: Engine, videos: int, rounds: int) -> dict:
     pick = random.Random(1)
     ids = [f"{pick.randrange(videos):032x}" for _ in range(rounds)]
     queries = [QUERIES[number % len(QUERIES)] for number in range(rounds)]
+    searches = [LIBRARY_QUERIES[number % len(LIBRARY_QUERIES)] for number in range(rounds)]
+    offsets = [pick.randrange(videos) // 50 * 50 for _ in range(rounds)]
     figures: dict = {"videos": videos, "answers": videos * FRAMES, "rounds": rounds}
 
     def page(job_id: str) -> None:
@@ -88,11 +95,20 @@ def _measured(engine: Engine, videos: int, rounds: int) -> dict:
     def found(query: str) -> list[SearchHit]:
         return engine.search.find(query, 40)
 
+    def library_page(offset: int) -> None:
+        library_follow.changes(engine, library_follow.DrawnLibrary(offset=offset))
+
+    def library_search(query: str) -> None:
+        library_follow.changes(engine, library_follow.DrawnLibrary(search=query))
+
+    given: Sequence
     for name, call, given in (
         ("page", page, ids),
         ("search", found, queries),
         ("timeline", timeline, ids),
         ("threshold moved", moved, ids),
+        ("library page", library_page, offsets),
+        ("library search", library_search, searches),
     ):
         figures[name] = _figures(name, [_took(call, one) for one in given])
     figures["queries"] = {query: [round(ms, 1) for ms in _took(found, query)] for query in QUERIES}
@@ -131,6 +147,26 @@ def _fill(store: Store, videos: int) -> None:
     for first in range(0, videos, 100):
         jobs = [_job(number) for number in range(first, min(first + 100, videos))]
         store._write(partial(_write, store, jobs, [frame for job in jobs for frame in _frames(job, pick)]))
+
+
+def _fill_library(store: Store, videos: int) -> None:
+    """A file of one watched folder for each video, with what holds in it."""
+    pick, library = random.Random(2), store.library
+    asked = {"tags": ", ".join(TAGS), "prompt": "", "interval": 2.0, "options": {}}
+    folder = library.add_folder("/films", True, "", asked, 1.0)
+    for first in range(0, videos, 500):
+        numbers = range(first, min(first + 500, videos))
+        library.take(folder, [Seen(f"/films/film {number}.mp4", 1, 1, 1) for number in numbers], 1.0)
+    ids = {file.path: file.id for file in library.files(limit=videos)}
+
+    def analysed() -> None:
+        table = store._tables.library_file
+        for number in range(videos):
+            found = pick.sample(TAGS, pick.randrange(len(TAGS)))
+            about = {"state": "done", "job_id": f"{number:032x}", "found": found}
+            table.update(**about).where(table.id == ids[f"/films/film {number}.mp4"]).execute()
+
+    store._write(analysed)
 
 
 def _write(store: Store, jobs: list[JobRecord], frames: list[FrameRecord]) -> None:

@@ -23,6 +23,7 @@ class Seen:
     path: str
     size: int  # bytes
     mtime_ns: int
+    changed_ns: int = 0  # when anything about it changed, by the system's own clock; 0: unknown
 
 
 _NOTHING_YET: dict[str, Any] = {
@@ -33,7 +34,12 @@ _NOTHING_YET: dict[str, Any] = {
     "duration_us": 0,
     "found": [],
 }
-_IN_A_TAG = r"EXISTS (SELECT 1 FROM json_each(found) WHERE value LIKE ? ESCAPE '\')"
+_BY_INDEX = "id IN (SELECT rowid FROM library_search WHERE library_search MATCH ?)"
+_ONE_BY_ONE = (
+    r"(name LIKE ? ESCAPE '\' OR "
+    r"EXISTS (SELECT 1 FROM json_each(found) WHERE value LIKE ? ESCAPE '\'))"
+)
+INDEXED = 3  # letters in a row, at the least, that the index knows
 
 
 class LibraryStore:
@@ -44,6 +50,7 @@ class LibraryStore:
         self._folder = tables.library_folder
         self._file = tables.library_file
         self._job = tables.job
+        self._hash = tables.video_hash
         self._database = connections.database
         # Written once, then filled in: to build it anew for each of a hundred thousand files takes a minute.
         self._insert, _ = self._file.insert(**_row(0, Seen("", 0, 0), 0.0)).sql()
@@ -91,24 +98,26 @@ class LibraryStore:
         """Keep what was seen of a folder: new files, and those that are back or have changed.
 
         Gives the jobs of those that have changed. One that may only have been touched, as its size is what it
-        was, keeps its job until its content is known. A file that is as it was costs no write.
+        was, keeps its job until its content is known. So does one whose size and time are what they were, but
+        of which the system says that it has changed, as when another one was put in its place with the same
+        date. The hash of what has changed is forgotten. A file that is as it was costs no write.
         """
         known = self._known(folder_id, [one.path for one in seen])
         new = [one for one in seen if one.path not in known]
         pairs = [(known[one.path], one) for one in seen if one.path in known]
-        changed = [
-            (old.id, one) for old, one in pairs if (old.size, old.mtime_ns) != (one.size, one.mtime_ns)
-        ]
+        changed = [(old.id, one) for old, one in pairs if _differs(old, one)]
         moved = {file_id for file_id, _ in changed}
+        unknown = [(old.id, one) for old, one in pairs if not old.changed_ns and old.id not in moved]
+        unknown = [(file_id, one) for file_id, one in unknown if one.changed_ns]
         back = [old.id for old, _ in pairs if old.state == "gone" and old.id not in moved]
-        if new or changed or back:
-            self._connections.write(lambda: self._take(folder_id, new, changed, back, now))
+        if new or changed or back or unknown:
+            self._connections.write(lambda: self._take(folder_id, new, changed, back, now, unknown))
         return [old.job_id for old, one in pairs if old.id in moved and old.size != one.size and old.job_id]
 
     def _known(self, folder_id: int, paths: list[str]) -> dict[str, Any]:
         """By path, and only what `take` looks at: it goes through every file of a folder at every look."""
         file = self._file
-        columns = (file.id, file.path, file.size, file.mtime_ns, file.state, file.job_id)
+        columns = (file.id, file.path, file.size, file.mtime_ns, file.changed_ns, file.state, file.job_id)
         query = file.select(*columns).where(file.folder == folder_id, file.path.in_(paths)).namedtuples()
         return {row.path: row for row in self._connections.read(lambda: list(query))}
 
@@ -119,6 +128,7 @@ class LibraryStore:
         changed: Iterable[tuple[int, Seen]],
         back: list[int],
         now: float,
+        unknown: Iterable[tuple[int, Seen]],
     ) -> None:
         file = self._file
         if self._folder.select().where(self._folder.id == folder_id).exists():  # it may be forgotten by now
@@ -130,9 +140,13 @@ class LibraryStore:
                 self._database.execute_sql(self._insert, tuple(row[field.name] for field in self._fields))
         for file_id, one in changed:
             again = {**_NOTHING_YET, "size": one.size, "mtime_ns": one.mtime_ns, "seen_at": now}
+            again["changed_ns"] = one.changed_ns
             del again["job_id"]
+            self._hash.delete().where(self._hash.path == one.path).execute()
             touched = peewee.Case(None, [(file.size == one.size, file.job_id)], "")
             file.update(**again, job_id=touched).where(file.id == file_id).execute()
+        for file_id, one in unknown:
+            file.update(changed_ns=one.changed_ns).where(file.id == file_id).execute()
         for at in range(0, len(back), 500):
             again = {"state": "new", "reason": "", "seen_at": now}
             file.update(**again).where(file.id.in_(back[at : at + 500])).execute()
@@ -251,7 +265,7 @@ class LibraryStore:
         file = self._file
         query = file.select()
         if search:
-            query = query.where(file.name.contains(search) | _in_a_tag(search))
+            query = query.where(_that_has(search))
         if state:
             query = query.where(file.state == state)
         return query.where(file.folder == folder_id) if folder_id else query
@@ -263,10 +277,22 @@ class LibraryStore:
         return self._connections.read(lambda: [library_file_record(row) for row in query.dicts()])
 
 
-def _in_a_tag(search: str) -> peewee.SQL:
-    """Looked for in the tags themselves, not in the JSON that they are kept as."""
-    plain = re.sub(r"([\\%_])", r"\\\1", search)  # nothing in it stands for something else
-    return peewee.SQL(_IN_A_TAG, (f"%{plain}%",))
+def _differs(old: Any, seen: Seen) -> bool:
+    if (old.size, old.mtime_ns) != (seen.size, seen.mtime_ns):
+        return True
+    return bool(old.changed_ns and seen.changed_ns) and old.changed_ns != seen.changed_ns
+
+
+def _that_has(search: str) -> peewee.SQL:
+    """Files that have it in their name or in one of their tags; nothing in it stands for something else.
+
+    Tags are looked for themselves, not in the JSON that they are kept as.
+    """
+    search = search.encode(errors="replace").decode().replace("\0", "\ufffd")  # which no search can be for
+    if len(search) >= INDEXED:
+        return peewee.SQL(_BY_INDEX, ('"' + search.replace('"', '""') + '"',))
+    plain = re.sub(r"([\\%_])", r"\\\1", search)
+    return peewee.SQL(_ONE_BY_ONE, (f"%{plain}%",) * 2)
 
 
 def _row(folder_id: int, seen: Seen, now: float) -> dict[str, Any]:

@@ -166,3 +166,4 @@ class LibraryFileRecord:
     job_id: str
     duration_us: int
     found: tuple[str, ...]  # the tags that hold somewhere in it
+    changed_ns: int = 0  # when the system last changed anything about it; 0: nobody looked

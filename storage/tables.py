@@ -189,6 +189,7 @@ def make_tables(database: peewee.Database) -> Tables:
         job_id = peewee.TextField(index=True)
         duration_us = peewee.BigIntegerField()
         found = peewee.JSONField(dumps=dumps)
+        changed_ns = peewee.BigIntegerField(default=0)
 
         class Meta:
             table_name = "library_file"

@@ -85,6 +85,41 @@ def test_a_tag_is_found_by_what_it_says_whatever_letters_it_has(library, folder,
     assert names(library.files(search=search)) == ["x.mp4"]
 
 
+@pytest.mark.parametrize(
+    "search", ["ÜBER", "über d", "BOAT\n", 'so"', "***", "AND", "\0", "\0\0\0", "\udcff lake"]
+)
+def test_a_search_is_a_text_in_whatever_letters_and_never_an_error(library, folder, search):
+    library.take(folder, seen("x.mp4", "y.mp4"), NOW)
+    library.change_files([library.files()[0].id], found=["Über den See", 'say "so"', "a boat"])
+    found = names(library.files(search=search))
+    assert found == (["x.mp4"] if search in ("ÜBER", "über d", 'so"') else [])
+    assert library.count(search=search) == len(found)
+
+
+def test_what_is_searched_follows_what_is_known_of_a_file(library, folder):
+    library.take(folder, seen("x.mp4"), NOW)
+    (file,) = library.files(search="x.m")
+    library.change_files([file.id], found=["red boat"])
+    assert library.count(search="boat") == 1
+    library.take(folder, seen("x.mp4", size=11), NOW)
+    assert library.count(search="boat") == 0 and library.count(search="x.mp4") == 1
+    library.delete_files([file.id])
+    assert library.count(search="x.mp4") == 0
+    library.take(folder, seen("z.mp4"), NOW)
+    library.delete_folder(folder)
+    assert library.count(search="z.mp4") == 0
+
+
+@pytest.mark.parametrize("search", ["red boat", "nowhere"])
+def test_a_search_looks_at_no_file_one_by_one(store, library, folder, search):
+    """SQLite says how it finds them: by the index of letters, then by number."""
+    query, values = library._chosen(search, "", 0).sql()
+    plan = store._connections.database.execute_sql(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
+    steps = [step[-1] for step in plan]
+    assert any("library_search VIRTUAL TABLE INDEX" in step for step in steps), steps
+    assert not any("SCAN" in step and "library_search" not in step for step in steps), steps
+
+
 @pytest.mark.parametrize("search", ["u00", ",", "[", '"', "\\"])
 def test_how_tags_are_kept_is_not_searched(library, folder, search):
     library.take(folder, seen("x.mp4"), NOW)
@@ -118,6 +153,21 @@ def test_a_file_of_the_same_size_keeps_its_job_until_its_content_is_known(librar
     assert library.take(folder, seen("a.mp4", mtime_ns=6), NOW + 5) == []
     file = library.files()[0]
     assert (file.state, file.job_id, file.mtime_ns) == ("new", "j1", 6)
+
+
+def test_a_file_that_the_system_says_has_changed_is_new_again_and_its_hash_is_forgotten(
+    store, library, folder
+):
+    (before,) = (replace(one, changed_ns=1) for one in seen("a.mp4"))
+    library.take(folder, [before], NOW)
+    library.change_files([library.files()[0].id], state="done", job_id="j1")
+    store.set_video_hash(before.path, before.size, before.mtime_ns, "s")
+    assert library.take(folder, [before], NOW + 1) == []
+    assert library.files()[0].state == "done" and store.video_hash(before.path, 10, 5) == "s"
+    assert library.take(folder, [replace(before, changed_ns=2)], NOW + 1) == []
+    file = library.files()[0]
+    assert (file.state, file.job_id, file.changed_ns) == ("new", "j1", 2)
+    assert store.video_hash(before.path, 10, 5) is None
 
 
 def test_a_file_is_changed_only_as_long_as_it_is_as_it_was(library, folder):
@@ -297,6 +347,31 @@ def test_a_column_that_is_added_filled_in_deletes_no_answers(tmp_path, monkeypat
     assert store.frames("a1") == [frame()]
     assert store.delete_job("a1"), "foreign keys are on again"
     assert store.frames("a1") == []
+    store.close()
+
+
+def test_the_files_of_an_older_folder_are_found_by_name_and_tag(tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    data.mkdir()
+    connections = Connections(data / "haven.db")
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", migrations_to(tmp_path, "0008_jobs_of_the_library.py"))
+        connections.write_alone(lambda: schema.bring_up_to_date(connections.database, data))
+    connections.close()
+    with contextlib.closing(sqlite3.connect(data / "haven.db")) as old, old:
+        old.execute("INSERT INTO library_folder VALUES (1, '/films', 1, '', '{}', 1.0)")
+        old.execute(
+            "INSERT INTO library_file VALUES (1, 1, ?, 'a.mp4', 10, 5, 1.0, 's', 'done', '', '', 9, ?)",
+            ["/films/a.mp4", '["red boat", "sun"]'],
+        )
+    store = Store.open(data)
+    assert (
+        names(store.library.files(search="D BOA")) == names(store.library.files(search="a.mp4")) == ["a.mp4"]
+    )
+    assert store.library.count(search="boat, sun") == 0
+    assert store.library.take(1, [Seen("/films/a.mp4", 10, 5, changed_ns=7)], NOW) == []
+    (file,) = store.library.files()
+    assert (file.state, file.changed_ns) == ("done", 7), "nobody had looked at that before: it is no change"
     store.close()
 
 

@@ -252,7 +252,7 @@ class Queueing:
         elif status is None or not stat.S_ISREG(status.st_mode):
             self._change(file, state="gone", reason="")
         else:
-            self.take(folder, [Seen(file.path, status.st_size, status.st_mtime_ns)])
+            self.take(folder, [scan.seen_as(file.path, status)])
 
     def _not_read(self, folder: LibraryFolderRecord, file: LibraryFileRecord, error: OSError) -> None:
         """Where its folder is away no file is to blame; a locked one is set aside; all else may pass."""

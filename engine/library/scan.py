@@ -51,7 +51,7 @@ def walk(
     status = os.lstat(root)
     if not stat.S_ISDIR(status.st_mode):
         if stat.S_ISREG(status.st_mode):
-            yield Seen(str(root), status.st_size, status.st_mtime_ns)
+            yield seen_as(str(root), status)
         return
     waiting = [str(root)]
     while waiting:
@@ -70,6 +70,12 @@ def walk(
             if folder == str(root):
                 raise
             log.info("%s is passed over: %s", folder, error)
+
+
+def seen_as(path: str, status: os.stat_result) -> Seen:
+    """What is to be remembered of a file, to know it by when it is looked at again."""
+    changed_ns = status.st_ctime_ns % 2**63  # as a database can hold it: it is only ever compared
+    return Seen(path, status.st_size, status.st_mtime_ns, changed_ns)
 
 
 def belongs(path: str, root: Path, recursive: bool, fits: Callable[[str], bool]) -> bool:
@@ -130,4 +136,4 @@ def _seen(entry: os.DirEntry[str]) -> Seen | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return Seen(entry.path, status.st_size, status.st_mtime_ns)
+    return seen_as(entry.path, status)

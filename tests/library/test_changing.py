@@ -51,6 +51,38 @@ def test_a_changed_file_is_analysed_again(engine, clips, films):
     assert engine.library.files().files[0].job.job_id != first.job.job_id
 
 
+@pytest.mark.parametrize("written_over", [True, False])
+def test_a_changed_file_of_the_same_size_and_date_is_analysed_again(engine, clips, films, written_over):
+    """As a copy that keeps dates leaves it: written over the old one, or beside it and put in its place."""
+    red, blue = ((clips / f"{name}.mp4").read_bytes() for name in ("red", "blue"))
+    longest = max(len(red), len(blue))
+    video = films / "a.mp4"
+    video.write_bytes(red.ljust(longest, b"\0"))
+    watched(engine, films)
+    first = settled(engine, a_mp4="done")["a.mp4"]
+    was = video.stat()
+    other = video if written_over else films / "a.part"
+    other.write_bytes(blue.ljust(longest, b"\0"))
+    os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
+    other.replace(video)
+    assert (video.stat().st_size, video.stat().st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+    until(lambda: engine.library.files().files[0].found, lambda found: found == ("mostly blue",))
+    assert engine.library.files().files[0].job.job_id != first.job.job_id
+
+
+def test_a_file_of_which_only_the_rights_changed_keeps_its_analysis(engine, clips, films):
+    video = put(clips, "red.mp4", films)
+    watched(engine, films)
+    settled(engine, red_mp4="done")
+    video.chmod(0o600)
+    changed_ns = video.stat().st_ctime_ns
+    until(
+        lambda: engine._store.library.files()[0],
+        lambda file: file.changed_ns == changed_ns and file.state == "done",
+    )
+    assert len(engine.jobs()) == 1
+
+
 def test_a_touched_file_is_not(engine, clips, films):
     video = put(clips, "red.mp4", films)
     watched(engine, films)

@@ -11,18 +11,24 @@ from tests.running import WAIT, until
 from tests.watching import put, settled, watched
 
 
-def test_pictures_and_uploads_are_counted_and_cleared(engine, clips, films, tmp_path):
-    put(clips, "red.mp4", films)
+def test_pictures_uploads_and_previews_are_counted_and_cleared(engine, clips, films, tmp_path):
+    video = put(clips, "red.mp4", films)
     watched(engine, films)
     file = settled(engine, red_mp4="done")["red.mp4"]
     engine._thumbnails.flush()
     upload = engine._store.folder / "videos" / "left.mp4"
     upload.parent.mkdir(exist_ok=True)
     upload.write_bytes(b"x" * 1000)
+    engine.previews.begin(video)
+    copy = until(lambda: engine.previews.file(video), lambda place: place is not None)
     before = engine.library.disk_now()
+    assert before.previews == copy.stat().st_size > 0
     assert before.thumbnails > 0 and before.uploads == 1000 and before.free > 0
     assert engine.library.clear_disk("thumbnails").thumbnails == 0
     assert engine.library.clear_disk("uploads").uploads == 0
+    assert engine.library.disk_now().previews == before.previews, "only what was said is cleared"
+    assert engine.library.clear_disk("previews").previews == 0
+    assert engine.previews.file(video) is None and engine.previews.view(video).state == "none"
     assert engine.library.disk() == engine.library.disk(), "it is not counted at every question"
     assert len(engine.frames(file.job.job_id)) == 3
     with pytest.raises(InvalidInput, match="thumbnails or uploads or previews"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.video.spans import Sample, Span, Total, spans, totals
+from engine.video.spans import Sample, Span, Total, looked, spans, totals
 
 US = 1_000_000
 
@@ -51,6 +51,14 @@ def test_a_sample_without_an_answer_ends_a_hit(nothing):
     assert made(f"1 {nothing} 1") == [(0, 1, 1), (2, 3, 1)]
     assert made(f"{nothing} 1 {nothing}") == [(1, 2, 1)]
     assert made(f"1 {nothing}", max_gap_us=10 * US) == [(0, 1, 1)]
+
+
+def test_a_hit_lasts_no_longer_than_samples_say_anything_of():
+    far = [sample(5, "1"), sample(6, "1"), sample(30, "1"), sample(59, "1")]
+    found = spans(far, 60 * US, 2 * US, "boat", longest_us=2 * US)
+    assert [(span.start_us / US, span.end_us / US) for span in found] == [(5, 8), (30, 32), (59, 60)]
+    stretches = looked(far, 60 * US, 2 * US, longest_us=2 * US)
+    assert [(one.start_us / US, one.end_us / US) for one in stretches] == [(5, 8), (30, 32), (59, 60)]
 
 
 @pytest.mark.parametrize(

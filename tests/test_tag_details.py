@@ -36,7 +36,7 @@ WRITTEN = 'animal: dog = "any dog, also partly visible"'
         ("12:30, http://x, E=mc2, a = b", (Tag("12:30"), Tag("http://x"), Tag("E=mc2"), Tag("a = b"))),
         ("animal:, : dog", (Tag("animal:"), Tag(": dog"))),
         ("a: b: c", (Tag("b: c", "a"),)),
-        ("animal: Dog, pet: dog", (Tag("Dog", "animal"),)),
+        ("animal: Dog, Animal: dog", (Tag("Dog", "animal"),)),
     ],
 )
 def test_a_tag_is_read_with_its_category_and_description(text, tags):
@@ -78,6 +78,9 @@ def test_in_a_list_of_texts_each_is_one_tag_commas_and_all():
         (f"{'c' * (MAX_TAG_LENGTH + 1)}: dog", f"at most {MAX_TAG_LENGTH} characters"),
         ('dog = "brown" cat', "comma before 'cat'"),
         ('= "brown"', "'brown' describes no tag"),
+        ("animal: Dog, pet: dog", "'dog' stands twice, as animal: Dog and as pet: dog"),
+        ("dog, animal: dog", "'dog' stands twice, as dog and as animal: dog"),
+        ('dog = "brown", dog = "black"', "'dog' stands twice"),
     ],
 )
 def test_what_cannot_be_a_tag_is_refused_with_what_to_do(text, said):

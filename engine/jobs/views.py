@@ -141,17 +141,17 @@ def tag_spans(
     corrections: Sequence[Correction],
 ) -> list[spans.Span]:
     """Those of one tag."""
-    end_us, step_us, cut_short = _range(job)
+    end_us, step_us, cut_short, longest_us = _range(job)
     rule = settings.rule(tag)
     lengths = rule.max_gap.in_us(job.duration_us), rule.min_duration.in_us(job.duration_us)
-    own = spans.spans(samples, end_us, step_us, tag, rule.threshold, *lengths, cancelled=cut_short)
+    own = spans.spans(samples, end_us, step_us, tag, rule.threshold, *lengths, cut_short, longest_us)
     return corrected(own, about_tag(corrections, tag), samples, rule.threshold)
 
 
 def tag_looked(job: JobRecord, tag: str | None, samples: Sequence[spans.Sample]) -> list[spans.Looked]:
     """Where it is known whether a tag holds, and where it was looked for in vain; without, of any answer."""
-    end_us, step_us, cut_short = _range(job)
-    return spans.looked(samples, end_us, step_us, cancelled=cut_short, tag=tag)
+    end_us, step_us, cut_short, longest_us = _range(job)
+    return spans.looked(samples, end_us, step_us, cut_short, tag, longest_us)
 
 
 def spans_view(
@@ -185,11 +185,18 @@ def seconds(time_us: int) -> float:
     return time_us / 1e6
 
 
-def _range(job: JobRecord) -> tuple[int, int, bool]:
-    """End of what was to be analysed (0: unknown) and step, in microseconds; whether it ended before that."""
-    sampling = Sampling.from_dict(job.sampling)
+def _range(job: JobRecord) -> tuple[int, int, bool, int | None]:
+    """End of what was to be analysed (0: unknown) and step, in microseconds; whether it ended before that;
+    how long an answer holds at most.
+
+    Of listed times an answer holds for one step: nobody looked at what lies between, unless it was narrowed,
+    nor at what lies behind the last.
+    """
+    sampling, step_us = Sampling.from_dict(job.sampling), job.sampling["step_us"]
     ends = [end for end in (job.duration_us or None, sampling.end_us) if end is not None]
-    return min(ends, default=0), job.sampling["step_us"], not job.status.startswith("completed")
+    listed = sampling.mode == "times"
+    longest_us = step_us if listed and not sampling.refine else None
+    return min(ends, default=0), step_us, listed or not job.status.startswith("completed"), longest_us
 
 
 def _looked_view(looked: Sequence[spans.Looked]) -> tuple[LookedView, ...]:

@@ -60,18 +60,21 @@ def spans(
     max_gap_us: int = 0,
     min_duration_us: int = 0,
     cancelled: bool = False,
+    longest_us: int | None = None,
 ) -> list[Span]:
     """The spans of one tag, in order; `samples` are in the order of time.
 
     A hit lasts until the next sample, whatever that says; the last one until `duration_us`, the end of
     what was to be analysed. Where the run was stopped before that (`cancelled`), or the duration is not
-    known (0), the last one lasts `interval_us`, the time from one sample to the next. A failed, unparsed
-    or unknown sample is no hit: it ends a span, but says nothing of the time that it stands for.
+    known (0), the last one lasts `interval_us`, the time from one sample to the next. No hit
+    lasts longer than `longest_us`, where samples stand too far apart to speak for the time between. A
+    failed, unparsed or unknown sample is no hit: it ends a span, but says nothing of the time that it
+    stands for.
     A hit has at least `threshold`. Spans no further apart than `max_gap_us` are one; what is shorter
     than `min_duration_us` after that is dropped.
     """
     found: list[_Open] = []
-    ends = _Ends(samples, duration_us, interval_us, cancelled)
+    ends = _Ends(samples, duration_us, interval_us, cancelled, longest_us)
     for index, sample in enumerate(samples):
         if not is_hit(sample, tag, threshold):
             continue
@@ -100,13 +103,14 @@ def looked(
     interval_us: int,
     cancelled: bool = False,
     tag: str | None = None,
+    longest_us: int | None = None,
 ) -> list[Looked]:
     """Which stretches were looked at, in order; each sample stands for the time that a hit would last.
 
     With a `tag`, a sample of which it is unknown whether the tag holds was looked at in vain.
     """
     found: list[Looked] = []
-    ends = _Ends(samples, duration_us, interval_us, cancelled)
+    ends = _Ends(samples, duration_us, interval_us, cancelled, longest_us)
     for index, sample in enumerate(samples):
         answered = sample.state in HIT_STATES and (tag is None or sample.tags.get(tag) is not None)
         if found and found[-1].answered == answered and found[-1].end_us >= sample.time_us:
@@ -145,6 +149,7 @@ class _Ends:
     duration_us: int
     interval_us: int
     cancelled: bool
+    longest_us: int | None
 
     def of(self, index: int) -> int:
         """Within the duration where that is known; never empty, even where the duration that a file gives
@@ -155,6 +160,8 @@ class _Ends:
             end_us = self.samples[index + 1].time_us
         elif self.cancelled or self.duration_us <= 0:
             end_us = start_us + self.interval_us
+        if self.longest_us is not None:
+            end_us = min(end_us, start_us + self.longest_us)
         if 0 < self.duration_us < end_us:
             end_us = self.duration_us
         return max(end_us, start_us + 1)

@@ -53,11 +53,12 @@ def read_tags(text: str | Iterable[str]) -> tuple[Tag, ...]:
     """The tags of a comma- or line-separated list, or of a list of texts, in order and each once.
 
     In a list of texts each is one tag, commas and all. Two tags whose names differ in case or spacing only
-    are one, the first.
+    are one, the first; answers are kept by the name, so that the same one in two categories is refused.
 
     Raises:
         InvalidInput: neither a text nor a list of texts, more than `MAX_TAGS` tags, one with a part that is
-            longer than it may be, or a description without a name.
+            longer than it may be, a description without a name, or a name that stands twice, each time with
+            another category or description.
     """
     if isinstance(text, (Mapping, bytes)) or not isinstance(text, Iterable):
         raise InvalidInput(f"The tags must be a text or a list of texts, not {text!r:.80}.")
@@ -65,10 +66,19 @@ def read_tags(text: str | Iterable[str]) -> tuple[Tag, ...]:
     for parts in _split(text, _ENDS) if isinstance(text, str) else map(_single, text):
         tag = _tag(parts)
         if tag.name:
-            found.setdefault(tag.name.casefold(), tag)
+            _refuse_another(found.setdefault(tag.name.casefold(), tag), tag)
     if len(found) > MAX_TAGS:
         raise InvalidInput(f"{len(found)} tags are too many; {MAX_TAGS} is the most for one analysis.")
     return tuple(found.values())
+
+
+def _refuse_another(known: Tag, tag: Tag) -> None:
+    """Raises: InvalidInput where two tags of one name are not the same question."""
+    if (known.category.casefold(), known.description) != (tag.category.casefold(), tag.description):
+        raise InvalidInput(
+            f"{tag.name[:40]!r} stands twice, as {known.written:.80} and as {tag.written:.80}. Answers are "
+            "kept by the name: leave one out, or give it another name."
+        )
 
 
 def parse_tags(text: str | Iterable[str]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ from engine.library import Library
 from engine.library.queueing import Analysis
 from engine.memory import Room, room
 from engine.paths import place_of
+from engine.plans import plan
 from engine.prompts import SavedPrompts
 from engine.refusals import refuse_an_empty_range, refuse_what_the_model_cannot
 from engine.servers import NamedServers
@@ -50,8 +51,7 @@ from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
 from engine.trouble import storage_said as _storage_said
-from engine.video.edge_cost import edge_cost
-from engine.video.frames import VideoInfo, effective_interval, planned_count, probe
+from engine.video.frames import VideoInfo, probe
 from engine.video.previews import Previews
 from engine.video.request import AnalysisRequest
 from storage.errors import StorageError
@@ -254,21 +254,8 @@ class Engine:
 
     def plan(self, request: AnalysisRequest) -> AnalysisPlan:
         """What an analysis would cost. Raises: as `open_video`."""
-        info = self.open_video(request.video)
-        sampling = request.sampling
-        frames = planned_count(info, sampling)
-        edge = edge_cost(info, sampling) if sampling.refine else None
-        speed, runs = self._store.earlier_speed(self._slot.info.digest, request.prompt_sha256) or (None, 0)
-        return AnalysisPlan(
-            frames,
-            float(effective_interval(info, sampling)),
-            frames / speed if speed and frames else None,
-            runs,
-            at_least=sampling.mode == "shots",
-            reuse=sampling.reuse,
-            extra_per_span=2 * edge.questions if edge else 0,
-            extra_is_about=edge is not None and not edge.counted,
-        )
+        video, model = self.open_video(request.video), self._slot.info
+        return plan(request, video, model, self._store.earlier_speed(model.digest, request.prompt_sha256))
 
     def submit_video(self, request: AnalysisRequest) -> JobView:
         """Queue an analysis with the model that serves now.

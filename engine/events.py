@@ -196,6 +196,9 @@ class AnalysisPlan:
     reuse: float | None = None  # per cent of change up to which a frame costs no question
     extra_per_span: int = 0  # questions that narrow its start and its end, at most
     extra_is_about: bool = False  # that may be more where pictures follow each other faster than on average
+    # Of a server for all these frames, or for one where their number is not known; 0: the model is here.
+    requests: int = 0
+    tokens: int = 0  # about, those that are read and those that are written
 
 
 @dataclass(frozen=True)

@@ -240,6 +240,16 @@ def test_the_plan_is_told_once_the_fields_are_complete(house, staged):
             "60 frames, and about 12 more for each span; time unknown until it runs",
         ),
         (
+            AnalysisPlan(60, 2.0, None, 0, at_least=True, reuse=2.0, requests=120, tokens=126_400),
+            "at least 60 frames (120 requests to the server with about 130,000 tokens), those that change by "
+            "2 % or less without a question; time unknown until it runs",
+        ),
+        (
+            AnalysisPlan(0, 2.0, None, 0, requests=1, tokens=1_149),
+            "as many frames as there are key frames (1 request to the server with about 1,100 tokens for "
+            "each); time unknown until it runs",
+        ),
+        (
             AnalysisPlan(0, 2.0, None, 0),
             "as many frames as there are key frames; time unknown until it runs",
         ),

@@ -10,6 +10,7 @@ import pytest
 from engine.engine import Engine
 from engine.video.corrections import Correction, corrected
 from engine.video.exports.reading import parse_spans
+from engine.video.request import AnalysisRequest
 from engine.video.spans import Sample, spans
 from storage.store import Store
 from tests.fixtures import faulty_server as ways
@@ -133,6 +134,29 @@ def test_votes_are_asked_through_a_job_and_their_share_is_the_confidence(engine,
     assert span.confidence == pytest.approx((2 / 3 + 2) / 3)
     card = cards.frame_card(engine.frames(job_id)[0], engine.job(job_id))
     assert "dog: 66.7% of 3 votes" in card
+
+
+def plan_of(engine, clip, tags, prompt="", **options):
+    return engine.plan(AnalysisRequest.of(clip, tags, prompt, 0.1, options))
+
+
+@pytest.mark.parametrize(
+    ("way", "votes"), [(works(), 1), (ways.ignores_logprobs, 1), (ways.ignores_logprobs, 3)]
+)
+def test_the_plan_says_how_often_the_server_will_be_asked(engine, serving, clip, way, votes):
+    server = serving(way)
+    plan = plan_of(engine, clip, "red, blue", "What is it?", votes=votes)
+    before = len(server.chats())
+    analysed(engine, clip, "red, blue", 0.1, prompt="What is it?", votes=votes)
+    assert plan.requests == len(server.chats()) - before
+    assert 1024 * plan.requests < plan.tokens < 1300 * plan.requests
+    one = plan_of(engine, clip, "red, blue", "What is it?", votes=votes, mode="keyframes")
+    assert (one.frames, one.requests) == (1, plan.requests // FRAMES)
+
+
+def test_a_model_on_this_machine_is_asked_for_nothing(engine, clip):
+    plan = plan_of(engine, clip, "dark, bright", votes=3)
+    assert (plan.frames, plan.requests, plan.tokens) == (FRAMES, 0, 0)
 
 
 def test_what_is_in_doubt_says_so_and_is_no_confidence(engine, serving, clip):

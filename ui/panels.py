@@ -46,6 +46,8 @@ def plan(cost: AnalysisPlan) -> str:
     """What an analysis would cost, before it runs."""
     count = wording.frames(cost.frames) if cost.frames else "as many frames as there are key frames"
     said = f"at least {count}" if cost.at_least else count
+    if cost.requests:
+        said += f" ({_asked_of_server(cost)})"
     if cost.reuse is not None:
         said += f", those that change by {cost.reuse:g} % or less without a question"
     if cost.extra_per_span:
@@ -56,6 +58,12 @@ def plan(cost: AnalysisPlan) -> str:
     runs = "1 earlier run" if cost.based_on == 1 else f"{cost.based_on} earlier runs"
     only = " for the frames" if cost.extra_per_span else ""
     return f"{said}, about {wording.duration(cost.seconds)}{only} with this model (from {runs})"
+
+
+def _asked_of_server(cost: AnalysisPlan) -> str:
+    requests = "1 request" if cost.requests == 1 else f"{cost.requests:,} requests"
+    each = "" if cost.frames else " for each"
+    return f"{requests} to the server with about {wording.roughly(cost.tokens)} tokens{each}"
 
 
 def _busy(status: Status) -> str:

@@ -107,3 +107,8 @@ def when(moment: float, now: float) -> str:
     if then.tm_year == today.tm_year:
         return f"{day} {time.strftime('%H:%M', then)}"
     return f"{day} {then.tm_year}"
+
+
+def roughly(number: int) -> str:
+    """With two figures, for what is only an estimate: `130,000`."""
+    return f"{round(number, min(0, 2 - len(str(number)))):,}"

@@ -1,0 +1,40 @@
+"""What an analysis would cost, before it starts: frames, time, what a server is asked. Asks no model."""
+
+from engine.backends.base import BackendInfo, FrameTask
+from engine.backends.remote.questions import Cost, cost_of
+from engine.events import AnalysisPlan
+from engine.video.edge_cost import edge_cost
+from engine.video.frames import VideoInfo, effective_interval, planned_count
+from engine.video.request import AnalysisRequest
+
+
+def plan(
+    request: AnalysisRequest, video: VideoInfo, model: BackendInfo, earlier: tuple[float, int] | None
+) -> AnalysisPlan:
+    """`earlier`: frames a second of runs of the same shape, and how many these were. Raises: MediaError."""
+    sampling = request.sampling
+    frames = planned_count(video, sampling)
+    edge = edge_cost(video, sampling) if sampling.refine else None
+    speed, runs = earlier or (None, 0)
+    each = cost_of_frame(request, model)
+    return AnalysisPlan(
+        frames,
+        float(effective_interval(video, sampling)),
+        frames / speed if speed and frames else None,
+        runs,
+        at_least=sampling.mode == "shots",
+        reuse=sampling.reuse,
+        extra_per_span=2 * edge.questions if edge else 0,
+        extra_is_about=edge is not None and not edge.counted,
+        requests=each.requests * max(1, frames),
+        tokens=each.tokens * max(1, frames),
+    )
+
+
+def cost_of_frame(request: AnalysisRequest, model: BackendInfo) -> Cost:
+    """What one frame takes of a server; nothing of a model on this machine."""
+    if model.asking is None:
+        return Cost(0, 0)
+    votes = request.sampling.votes
+    task = FrameTask(request.tags, request.prompt, described=request.asked, votes=votes)
+    return cost_of(task, model.asking)

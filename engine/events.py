@@ -246,6 +246,7 @@ class ComparedRun:
     job: JobView
     settings: Mapping[str, Any]  # by which its own spans are made
     looked: tuple[LookedView, ...]
+    looked_for: Mapping[str, tuple[LookedView, ...]] = field(default_factory=dict)  # as `SpansView` has it
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,18 @@ def test_a_correction_holds_in_both_and_a_failed_frame_in_one_is_left_out(engine
     assert again.differences == ()
 
 
+def test_where_a_tag_is_unknown_in_one_its_row_shows_that_and_no_absence(engine, video):
+    first, second = analysed(engine, video, "mostly blue, dark", 1), analysed(engine, video, "mostly blue", 1)
+    known = {"mostly blue": None, "dark": 0.0}
+    for time_us in (2_250_000, 2_500_000):
+        engine._store.add_frame(FrameRecord(first, 90, time_us, "answered", known), 0.1)
+    view = engine.comparisons.compare(first, second)
+    blue, dark = comparing.drawn(view, 0.0)["rows"]
+    assert blue["looked"] == [[[0, 2.25, True], [2.25, 3, False], [3, 4, True]], None]
+    assert dark["looked"] == [None, None]
+    assert view.tags[0].left_out == 0.75
+
+
 def test_captions_of_both_are_paired_where_both_have_one(engine, video):
     jobs = [analysed(engine, video, "dark", 1, end=0.5) for _ in range(2)]
     for place, job_id in enumerate(jobs):
@@ -213,7 +225,7 @@ def test_a_script_gets_plain_json(haven):
     found = client.predict(*jobs, api_name="/compare_jobs")
     assert set(found) == {"first", "second", "duration", "agreement", "tags", "differences", "captions"}
     assert [found[side]["job"]["job_id"] for side in ("first", "second")] == jobs
-    assert set(found["first"]) == {"job", "settings", "looked"}
+    assert set(found["first"]) == {"job", "settings", "looked", "looked_for"}
     assert found["tags"][1] == {
         "tag": "colourful",
         "asked": "both",

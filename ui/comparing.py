@@ -11,7 +11,7 @@ from typing import Any
 from engine.events import CaptionPair, ComparedTag, ComparisonView, DifferenceView, JobView
 from ui import panels, wording
 from ui.cards import TAG_COLOURS
-from ui.spans import FINEST, bars
+from ui.spans import FINEST, bars, looked
 
 MOST_DIFFERENCES = 200
 MOST_CAPTIONS = 100
@@ -40,13 +40,20 @@ def drawn(view: ComparisonView, now: float) -> dict[str, Any]:
         "other": view.second.job.job_id,
         "moving": view.second.job.status in panels.MOVING,
         "duration": max(view.duration, 0.001),
-        "rows": [_row(tag, view.duration, marks.get(tag.tag, [])) for tag in view.tags],
-        "looked": [
-            [[one.start, one.end, one.answered] for one in run.looked] for run in (view.first, view.second)
+        "rows": [
+            {**_row(tag, view.duration, marks.get(tag.tag, [])), "looked": _looked(view, tag.tag)}
+            for tag in view.tags
         ],
+        "looked": [looked(run.looked, view.duration) for run in (view.first, view.second)],
         "head": wording.printable(_head(view, now)),
         "body": wording.printable(table(view) + differences(view) + captions(view.captions)),
     }
+
+
+def _looked(view: ComparisonView, tag: str) -> list[list[list[Any]] | None]:
+    """What was looked at for this tag, in each analysis in which that differs from the whole."""
+    runs = (run.looked_for.get(tag) for run in (view.first, view.second))
+    return [None if stretches is None else looked(stretches, view.duration) for stretches in runs]
 
 
 def table(view: ComparisonView) -> str:

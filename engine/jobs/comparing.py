@@ -76,7 +76,8 @@ class Comparisons:
     # what the verbs are made of
 
     def _run(self, found: Found) -> ComparedRun:
-        return ComparedRun(self._view(found.job), found.view.settings, found.view.looked)
+        view = found.view
+        return ComparedRun(self._view(found.job), view.settings, view.looked, view.looked_for)
 
     def _refuse_another_video(self, first: JobRecord, second: JobRecord) -> None:
         if _file(first) == _file(second):

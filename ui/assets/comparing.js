@@ -201,7 +201,8 @@
     colour("--haven-page");
     paint.fillRect(0, BAND * scale, width, (LINE + 2) * scale);
     [0, BAND + LINE + 2].forEach((top, side) => {
-      for (const [start, end, answered] of row.asked[side] ? picture.looked[side] : []) {
+      const looked = row.looked?.[side] ?? picture.looked[side];
+      for (const [start, end, answered] of row.asked[side] ? looked : []) {
         colour(answered ? "--haven-field" : "--haven-bad");
         stretch(start, end, top, BAND);
       }

@@ -13,6 +13,7 @@ from engine.backends.base import Frame, FrameTask, ModelEntry
 from engine.backends.transformers import TransformersProvider
 from engine.backends.transformers.branching import Beginning
 from engine.backends.transformers.decoding import first_logits
+from engine.backends.yesno import Odds
 from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.settings import LoadOptions
@@ -99,13 +100,13 @@ def alone(backend, image: np.ndarray, tag: str) -> torch.Tensor:
 def test_tags_from_one_reading_have_the_logits_of_whole_prompts(tiny, at_once, monkeypatch):
     image = picture("red", "white")
     together = []
-    keep = tiny._looker._yes_no.probabilities
+    keep = tiny._looker._yes_no.odds
 
-    def kept(logits: torch.Tensor) -> list[float]:
+    def kept(logits: torch.Tensor) -> list[Odds]:
         together.extend(logits)
         return keep(logits)
 
-    monkeypatch.setattr(tiny._looker._yes_no, "probabilities", kept)
+    monkeypatch.setattr(tiny._looker._yes_no, "odds", kept)
     monkeypatch.setattr(tiny._looker, "_tokens_at_once", at_once)
     tags_of(tiny, image, TAGS)
     assert len(together) == len(TAGS)

@@ -1,4 +1,4 @@
-"""How sure a server's model is where it gives no probabilities: by votes, or not known at all."""
+"""How sure a model is where its probabilities say little: by votes, in doubt, or not known at all."""
 
 import json
 import math
@@ -7,6 +7,7 @@ import pytest
 
 from engine.backends.base import FrameTask
 from engine.backends.remote.questions import cost_of
+from engine.backends.yesno import doubts
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput
 from engine.settings import MAX_VOTES, Sampling
@@ -171,3 +172,25 @@ def test_a_picture_is_counted_with_each_request():
     assert cost_of(FrameTask(("red",), votes=3), "statements").tokens == 3 * cost_of(one, "statements").tokens
     words = FrameTask(prompt="x" * 400, max_new_tokens=50)
     assert cost_of(words, "odds").tokens == 1024 + 4 + math.ceil(400 / 4) + 50
+
+
+# models in this process
+
+
+def test_odds_of_a_model_here_are_measured_against_all_it_could_say():
+    import torch
+
+    from engine.backends.transformers.yesno import YesNo
+
+    class Letters:
+        """A vocabulary of six words, of which one begins a yes and one a no."""
+
+        def encode(self, text, add_special_tokens):
+            return [{"yes": 1, "no": 2}.get(text.strip().casefold(), 0)]
+
+    likely = torch.tensor([[0.1, 0.6, 0.3], [0.88, 0.11, 0.01]]).log()
+    sure, unsure = YesNo(Letters()).odds(torch.cat([likely, torch.full((2, 3), -40.0)], dim=1))
+    assert (sure.yes, sure.mass, sure.doubtful) == (pytest.approx(2 / 3), pytest.approx(0.9), False)
+    assert (unsure.yes, unsure.mass, unsure.doubtful) == (pytest.approx(11 / 12), pytest.approx(0.12), True)
+    assert doubts({"dog": sure, "cat": unsure}) == {"doubtful": ["cat"]}
+    assert doubts({"dog": sure}) == {}

@@ -1,11 +1,37 @@
-"""Which tokens begin a yes, and which a no. Knows no library, only what turns text to tokens."""
+"""Which tokens begin a yes, and which a no, and what their odds are worth.
 
-from collections.abc import Callable, Iterable, Sequence
+Knows no library, only what turns text to tokens.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from engine.errors import ModelError
 
 _YES = ("yes", "Yes", "YES", " yes", " Yes", " YES")
 _NO = ("no", "No", "NO", " no", " No", " NO")
+
+_WORTH_MUCH = 0.5  # from which on a model was about to say yes or no rather than anything else
+
+
+@dataclass(frozen=True)
+class Odds:
+    """How likely yes is among yes and no, and how likely either was to be said at all."""
+
+    yes: float  # p(yes) / (p(yes) + p(no))
+    mass: float  # p(yes) + p(no)
+
+    @property
+    def doubtful(self) -> bool:
+        """The model was about to say something else, so that its yes is worth little."""
+        return self.mass < _WORTH_MUCH
+
+
+def doubts(found: Mapping[str, Odds]) -> dict[str, Any]:
+    """What the facts of an answer say about tags at which the model was about to say neither yes nor no."""
+    doubtful = [tag for tag, odds in found.items() if odds.doubtful]
+    return {"doubtful": doubtful} if doubtful else {}
 
 
 def yes_no_tokens(encode: Callable[[str], Sequence[int]]) -> tuple[list[int], list[int]]:

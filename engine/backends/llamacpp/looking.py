@@ -13,7 +13,7 @@ from engine.backends.llamacpp.prompts import Prompts
 from engine.backends.llamacpp.sequences import FRAMES, QUESTIONS, Sequences
 from engine.backends.llamacpp.units import Unit, in_common
 from engine.backends.llamacpp.vocabulary import Vocabulary, written
-from engine.backends.yesno import yes_no_tokens
+from engine.backends.yesno import Odds, doubts, yes_no_tokens
 from engine.cancel import CancelToken
 from engine.errors import ModelError
 
@@ -34,11 +34,12 @@ class Looker:
                 asked = bool(task.prompt or task.tags)
                 picture = self._prompts.of_picture(frame.picture) if asked else []
                 caption = self._caption(picture, task, cancel) if task.prompt else ""
-                tags = self._tags(picture, task, cancel) if task.tags else {}
+                found = self._tags(picture, task, cancel) if task.tags else {}
             except ModelError as error:
                 yield FrameAnswer("failed", dict.fromkeys(task.tags), error=str(error))
             else:
-                yield FrameAnswer("answered", tags, caption)
+                tags = {tag: odds.yes for tag, odds in found.items()}
+                yield FrameAnswer("answered", tags, caption, doubts(found))
 
     def _caption(self, picture: list[Unit], task: FrameTask, cancel: CancelToken) -> str:
         """Greedy. Raises: ModelError, Cancelled."""
@@ -55,8 +56,8 @@ class Looker:
                 self._sequences.append(FRAMES, token, cancel)
         return written(self._vocabulary, answer)
 
-    def _tags(self, picture: list[Unit], task: FrameTask, cancel: CancelToken) -> dict[str, float | None]:
-        """The probability of yes for every tag. Raises: ModelError, Cancelled."""
+    def _tags(self, picture: list[Unit], task: FrameTask, cancel: CancelToken) -> dict[str, Odds]:
+        """Those of yes for every tag. Raises: ModelError, Cancelled."""
         around = [self._prompts.around_picture(text) for text in task.questions]
         before = around[0][0]
         tails = [behind for _, behind in around]
@@ -68,12 +69,13 @@ class Looker:
         self._sequences.hold(sequence, [*before, *picture, *shared], cancel)
         own = [tail[len(shared) :] for tail in tails]
         logits = self._sequences.branches(sequence, own, cancel)
-        return dict(zip(task.tags, map(self._probability, logits), strict=True))
+        return dict(zip(task.tags, map(self._odds, logits), strict=True))
 
-    def _probability(self, logits: np.ndarray) -> float:
-        """p(yes) / (p(yes) + p(no)), each summed over the ways to write the word."""
+    def _odds(self, logits: np.ndarray) -> Odds:
+        """Of yes and of no, each summed over the ways to write the word."""
         yes, no = _log_sum(logits[self._yes]), _log_sum(logits[self._no])
-        return float(1 / (1 + np.exp(np.clip(no - yes, -700, 700))))
+        share = float(1 / (1 + np.exp(np.clip(no - yes, -700, 700))))
+        return Odds(share, float(np.exp(np.logaddexp(yes, no) - _log_sum(logits))))
 
 
 def _log_sum(scores: np.ndarray) -> float:

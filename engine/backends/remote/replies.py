@@ -7,13 +7,12 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from engine.backends.remote.talk import TokenOdds
+from engine.backends.yesno import Odds
 
 _LEAST_MASS = 0.01  # below it the model was not about to say yes or no at all
-_WORTH_MUCH = 0.5  # from which on it was about to say one of the two rather than anything else
 _MARKS = " \t\r\n\"'`*_.,:;!?()[]{}▁Ġ"
 _YES, _NO = {"yes", "true"}, {"no", "false"}
 _WORDS_OF_TRUTH = r"(yes|true|no|false)\b"
@@ -34,19 +33,6 @@ _AN_ANSWER = re.compile(
 )
 _AFTER_AN_ANSWER = re.compile(rf"{_CLOSED}[,;.!]?{_CLOSED}")
 _BEFORE_A_KEY = re.compile(r"[\s{\[]*(?:(?:[-•*+]|\d+[.)])\s+)?")  # brackets, a bullet or a number
-
-
-@dataclass(frozen=True)
-class Odds:
-    """How likely yes is among yes and no, and how likely either was to be said at all."""
-
-    yes: float  # p(yes) / (p(yes) + p(no))
-    mass: float  # p(yes) + p(no)
-
-    @property
-    def doubtful(self) -> bool:
-        """The model was about to say something else, so that its yes is worth little."""
-        return self.mass < _WORTH_MUCH
 
 
 def odds_of_yes(told: Sequence[TokenOdds]) -> Odds | None:

@@ -20,6 +20,7 @@ from engine.backends.transformers.interrupt import Interrupt
 from engine.backends.transformers.loading import explain
 from engine.backends.transformers.prompts import Prompts
 from engine.backends.transformers.yesno import YesNo
+from engine.backends.yesno import Odds, doubts
 from engine.cancel import CancelToken
 from engine.errors import HavenError, ModelError
 from engine.settings import GenerationSettings
@@ -55,11 +56,12 @@ class Looker:
             try:
                 if isinstance(caption, ModelError):
                     raise caption
-                tags = self._tags(frame.picture, task, cancel, beginning) if task.tags else {}
+                found = self._tags(frame.picture, task, cancel, beginning) if task.tags else {}
             except ModelError as error:
                 yield FrameAnswer("failed", dict.fromkeys(task.tags), error=str(error))
             else:
-                yield FrameAnswer("answered", tags, caption)
+                tags = {tag: odds.yes for tag, odds in found.items()}
+                yield FrameAnswer("answered", tags, caption, doubts(found))
 
     def _shares(self, frames: Sequence[Frame], task: FrameTask) -> bool:
         """Whether caption and tags come from one reading of the picture."""
@@ -139,8 +141,8 @@ class Looker:
 
     def _tags(
         self, picture: Picture, task: FrameTask, cancel: CancelToken, beginning: Beginning | None
-    ) -> dict[str, float | None]:
-        """The probability of yes for every tag. Raises: ModelError, Cancelled."""
+    ) -> dict[str, Odds]:
+        """Those of yes for every tag. Raises: ModelError, Cancelled."""
         try:
             return dict(zip(task.tags, self._yes(picture, task.questions, cancel, beginning), strict=True))
         except HavenError:
@@ -155,7 +157,7 @@ class Looker:
         questions: Sequence[str],
         cancel: CancelToken,
         beginning: Beginning | None,
-    ) -> list[float]:
+    ) -> list[Odds]:
         """What goes together hangs on nothing but this frame and its questions, so that the answers are the
         same to the last bit whenever they are asked."""
         endings = self._endings(questions, cancel) if self._branches else []
@@ -167,7 +169,7 @@ class Looker:
         if beginning is None:
             return self._in_turn(picture, questions, cancel)
         passes = beginning.logits_behind(own, self._tokens_at_once, cancel)
-        return [yes for logits in passes for yes in self._yes_no.probabilities(logits)]
+        return [odds for logits in passes for odds in self._yes_no.odds(logits)]
 
     def _read(
         self,
@@ -198,18 +200,18 @@ class Looker:
             endings.append(behind)
         return endings if len(befores) == 1 and all(endings) else []
 
-    def _in_turn(self, picture: Picture, questions: Sequence[str], cancel: CancelToken) -> list[float]:
+    def _in_turn(self, picture: Picture, questions: Sequence[str], cancel: CancelToken) -> list[Odds]:
         """Each with a prompt of its own, the picture in it.
 
         The first question goes alone, and its length says how many of the others go together.
         """
-        found: list[float] = []
+        found: list[Odds] = []
         together = 1
         while len(found) < len(questions):
             asked = questions[len(found) : len(found) + together]
             inputs = self._prompts.of_picture(picture, asked)
             logits = first_logits(self._model, self._interrupt, inputs, cancel)
-            found += self._yes_no.probabilities(logits)
+            found += self._yes_no.odds(logits)
             together = max(1, self._tokens_at_once // inputs["input_ids"].shape[1])
         return found
 

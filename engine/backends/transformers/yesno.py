@@ -6,7 +6,7 @@ Knows a tokenizer and the meaning of logits; nothing of pictures or tags.
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from engine.backends.yesno import yes_no_tokens
+from engine.backends.yesno import Odds, yes_no_tokens
 
 
 class YesNo:
@@ -18,9 +18,10 @@ class YesNo:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._yes, self._no = yes_no_tokens(lambda text: tokenizer.encode(text, add_special_tokens=False))
 
-    def probabilities(self, logits: torch.Tensor) -> list[float]:
-        """(rows, vocabulary) at the first place of an answer to a probability of yes for each row."""
+    def odds(self, logits: torch.Tensor) -> list[Odds]:
+        """(rows, vocabulary) at the first place of an answer to the odds of yes for each row."""
         scores = logits.float()
         yes = scores[:, self._yes].logsumexp(dim=-1)
         no = scores[:, self._no].logsumexp(dim=-1)
-        return torch.sigmoid(yes - no).tolist()
+        mass = (torch.logaddexp(yes, no) - scores.logsumexp(dim=-1)).exp()
+        return [*map(Odds, torch.sigmoid(yes - no).tolist(), mass.tolist())]

@@ -1,9 +1,14 @@
 """Spans as a person moves, reads and corrects them: in a real browser, against a real Haven."""
 
 import re
+from itertools import pairwise
+from pathlib import Path
 
+import av
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.fixtures.videos import changed, colour_video
 
 pytestmark = pytest.mark.browser
 
@@ -19,6 +24,23 @@ SHADES = """() => [...document.querySelectorAll('[data-timeline] canvas')].map((
   });
 })"""
 SHADED = f"(wanted) => JSON.stringify(({SHADES})()) === JSON.stringify(wanted)"
+# Red, green, blue and how much covers the hatching, in the middle of each ninth of the first row; then what
+# is drawn where something failed, and where nothing was found.
+PIXELS = """() => {
+  const track = document.querySelector('[data-timeline] canvas');
+  const copy = Object.assign(document.createElement('canvas'), { width: track.width, height: 1 });
+  const paint = copy.getContext('2d', { willReadFrequently: true });
+  paint.drawImage(track, 0, -Math.round(track.height / 2));
+  const pixel = (at) => [...paint.getImageData(Math.round(at), 0, 1, 1).data];
+  const found = [...Array(9).keys()].map((ninth) => pixel((ninth + 0.5) / 9 * track.width));
+  const drawn = (name) => {
+    paint.fillStyle = getComputedStyle(track).getPropertyValue(name);
+    paint.fillRect(0, 0, 1, 1);
+    return pixel(0);
+  };
+  return [found, drawn('--haven-bad'), drawn('--haven-field')];
+}"""
+PLAYHEAD = "() => parseFloat(getComputedStyle(document.querySelector('[data-timeline]'), '::after').left)"
 BLUE, COLOURFUL = (
     [False, True, False, False],
     [True, True, False, True],
@@ -36,6 +58,21 @@ def analysed(page, short_video) -> Page:
     expect(page.locator(".run")).to_have_class(re.compile("completed"))
     expect(page.locator(".span-table tbody tr")).to_have_count(3)
     return page
+
+
+def paling_video(folder: Path) -> Path:
+    """Nine half seconds: less and less colourful, with black between; the eighth is damaged."""
+    colours = ["red", "black", "blue", "black", (210, 80, 80), "black", (200, 100, 100), "green", "yellow"]
+    whole = colour_video(folder / "whole.mp4", colours, seconds_each=0.5).path
+    with av.open(str(whole)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+
+    def spoil(data: bytearray) -> bytearray:
+        for place, size in packets[35:40]:
+            data[place + 4 : place + size] = bytes(size - 4)
+        return data
+
+    return changed(folder / "paling.mp4", whole, spoil)
 
 
 def rows(page: Page) -> list[list[str]]:
@@ -144,6 +181,32 @@ def test_picking_a_row_or_the_timeline_seeks(analysed):
     box = track.bounding_box()
     track.click(position={"x": box["width"] * 0.75, "y": 5})
     page.wait_for_function("() => Math.abs(document.querySelector('video').currentTime - 3) < 0.1")
+    stood = page.evaluate(PLAYHEAD)
+    page.locator("video").evaluate("(video) => { video.muted = true; return video.play(); }")
+    page.wait_for_function(f"(stood) => ({PLAYHEAD})() > stood + 5", arg=stood)
+
+
+def test_the_timeline_shows_how_sure_it_is_what_failed_and_what_was_not_looked_at(page, tmp_path):
+    page.set_input_files(".drop input[type=file]", str(paling_video(tmp_path)))
+    expect(page.locator(".caption b")).to_have_text("paling.mp4")
+    page.get_by_label("Tags to look for").fill("colourful")
+    page.get_by_label("A frame every (s)").fill("0.5")
+    page.get_by_role("button", name="More").click()
+    page.get_by_label("To (s)").fill("4")
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.locator(".run")).to_have_class(re.compile("completed_with_errors"))
+    slide(page, 10)
+    expect(page.locator(".span-table tbody tr")).to_have_count(4)
+    page.wait_for_function(f"() => (([found, , field]) => `${{found[6]}}` !== `${{field}}`)(({PIXELS})())")
+    (*shades, failed, unlooked), bad, field = page.evaluate(PIXELS)
+    apart = [sum(abs(a - b) for a, b in zip(shade, field, strict=True)) for shade in shades]
+    assert apart[1::2] == [0, 0, 0], "nothing is found in black"
+    paler = pairwise([*apart[::2], 0])
+    assert all(one > next_one + 10 for one, next_one in paler), "0.96 0.71 0.47 0.21 sure"
+    assert failed == bad
+    assert unlooked[3] == 0, "the hatching behind is seen"
+    hatched = re.compile("repeating-linear-gradient")
+    expect(page.locator("[data-timeline] canvas")).to_have_css("background-image", hatched)
 
 
 def test_a_search_opens_the_video_where_it_is(analysed, open_page):

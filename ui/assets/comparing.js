@@ -5,8 +5,6 @@
   const haven = window.haven;
   const BAND = 9; // pixels of a bar
   const LINE = 3; // of the line between A and B
-  const FAINT = 0.4; // of the shade, for a bar that is barely sure, as on the timeline
-  const UNSURE = 0.5;
   const EVERY_MS = 2000; // between two questions while B is being made, and between two lists of what there is
   let root = null;
   let job = "";
@@ -207,7 +205,7 @@
         stretch(start, end, top, BAND);
       }
       for (const [start, end, sure, corrected] of row.bars[side]) {
-        paint.globalAlpha = FAINT + (1 - FAINT) * Math.max(0, ((sure ?? 1) - UNSURE) / (1 - UNSURE));
+        paint.globalAlpha = haven.shade(sure, corrected);
         colour("--tag");
         stretch(start, end, top, BAND);
         paint.globalAlpha = 1;

@@ -4,8 +4,8 @@
 (() => {
   const haven = window.haven;
   const EVERY_MS = 1000;
-  const FAINT = 0.4; // of the shade, for a bar that is barely sure
-  const UNSURE = 0.5; // confidence that is drawn faintest; what a person added has none, and is drawn full
+  const FAINT = 0.2; // of the shade, for a bar that is not sure at all; what a person added is drawn full
+  const UNKNOWN = 0.5; // how sure a bar is drawn where the model only said yes
   let job = "";
   let line = null; // what the server said last: { duration, rows, looked, settings, ... }
   let seen = ""; // frames, status and revision of the job, as `line` knows it
@@ -16,6 +16,7 @@
 
   haven.timeline = { reset, follow, show, length: () => (line ? line.duration : 0) };
   haven.playhead = () => playhead;
+  haven.shade = (sure, byPerson) => FAINT + (1 - FAINT) * (sure ?? (byPerson ? 1 : UNKNOWN)) ** 2;
   haven.onPlayhead = (seconds) => {
     playhead = seconds;
     place();
@@ -123,7 +124,7 @@
       stretch(start, end, 0, height);
     }
     for (const [start, end, sure, corrected] of row ? row.bars : []) {
-      paint.globalAlpha = FAINT + (1 - FAINT) * Math.max(0, ((sure ?? 1) - UNSURE) / (1 - UNSURE));
+      paint.globalAlpha = haven.shade(sure, corrected);
       paint.fillStyle = style.getPropertyValue("--tag");
       stretch(start, end, 0, height);
       paint.globalAlpha = 1;

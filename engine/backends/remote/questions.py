@@ -13,6 +13,7 @@ from engine.video.tags import described
 _TOKENS_OF_YES = 4  # a blank or a quotation mark may come first
 _TOKENS_OF_JSON, _TOKENS_OF_TAG = 32, 12  # beside the letters of the tag, of which a token has one or more
 _MOST_TOKENS = 32768
+_ALL_THAT_MATTER = 1000  # likeliest tokens; some servers refuse 0, which means all to others
 _NO_PICTURE = b""
 
 
@@ -65,7 +66,7 @@ def votes(ask: Ask, number: int) -> Iterator[Ask]:
         yield ask
         return
     for seed in range(1, number + 1):
-        settings = replace(ask.settings, temperature=1.0, top_p=1.0, top_k=0, seed=seed)
+        settings = replace(ask.settings, temperature=1.0, top_p=1.0, top_k=_ALL_THAT_MATTER, seed=seed)
         yield replace(ask, settings=settings)
 
 

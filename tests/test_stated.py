@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import SEES, FaultyServer, works
 from tests.fixtures.videos import constant, numbered_video
 from tests.running import WAIT, analysed
-from ui import cards
+from ui import cards, library_cards
 from ui import spans as spans_page
 
 FRAMES = 3
@@ -157,6 +158,18 @@ def test_the_plan_says_how_often_the_server_will_be_asked(engine, serving, clip,
 def test_a_model_on_this_machine_is_asked_for_nothing(engine, clip):
     plan = plan_of(engine, clip, "dark, bright", votes=3)
     assert (plan.frames, plan.requests, plan.tokens) == (FRAMES, 0, 0)
+
+
+def test_a_watched_folder_says_what_each_of_its_frames_asks_of_the_server(engine, serving, tmp_path):
+    (tmp_path / "films").mkdir()
+    here = engine.library.watch(tmp_path / "films", "dark, bright")
+    assert (here.requests_per_frame, here.tokens_per_frame) == (0, 0)
+    serving(works())
+    (there,) = engine.library.folders()
+    assert there.requests_per_frame == 2
+    assert 2 * 1024 < there.tokens_per_frame < 2 * 1300
+    shown = library_cards.folders([replace(there, looked=True)])
+    assert "2 requests a frame, about 2,100 tokens" in shown
 
 
 def test_what_is_in_doubt_says_so_and_is_no_confidence(engine, serving, clip):

@@ -82,6 +82,9 @@ def _folder(folder: FolderView) -> str:
     parts = [f"{there:,} {'video' if there == 1 else 'videos'}"]
     parts += [f"{counts['done']:,} analysed"] if counts.get("done") else []
     parts += [f"{counts['bad']:,} set aside"] if counts.get("bad") else []
+    if folder.requests_per_frame:
+        requests = wording.requests(folder.requests_per_frame)
+        parts.append(f"{requests} a frame, about {wording.roughly(folder.tokens_per_frame)} tokens")
     facts = "Looking…" if not folder.looked else " · ".join(parts)
     trouble = f'<p class="trouble" role="status">{escape(folder.trouble)}</p>' if folder.trouble else ""
     identity = str(folder.folder_id)

@@ -61,9 +61,9 @@ def plan(cost: AnalysisPlan) -> str:
 
 
 def _asked_of_server(cost: AnalysisPlan) -> str:
-    requests = "1 request" if cost.requests == 1 else f"{cost.requests:,} requests"
     each = "" if cost.frames else " for each"
-    return f"{requests} to the server with about {wording.roughly(cost.tokens)} tokens{each}"
+    tokens = f"about {wording.roughly(cost.tokens)} tokens{each}"
+    return f"{wording.requests(cost.requests)} to the server with {tokens}"
 
 
 def _busy(status: Status) -> str:

@@ -109,6 +109,11 @@ def when(moment: float, now: float) -> str:
     return f"{day} {then.tm_year}"
 
 
+def requests(number: int) -> str:
+    """`1 request`, `1,200 requests`."""
+    return "1 request" if number == 1 else f"{number:,} requests"
+
+
 def roughly(number: int) -> str:
     """With two figures, for what is only an estimate: `130,000`."""
     return f"{round(number, min(0, 2 - len(str(number)))):,}"

@@ -9,16 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.backends.remote.questions import Cost
 from engine.errors import InvalidInput
 from engine.events import JobView
 from engine.jobs import JobRunner
 from engine.library import scan
 from engine.library.disk import Disk
 from engine.library.folders import Folders
-from engine.library.queueing import HELD, Analysis, Queueing
+from engine.library.queueing import HELD, Analysis, Queueing, request_of
 from engine.library.views import STATES, DiskUse, FilesPage, FileView, FolderView, QueueView
 from engine.library.watch import Watcher
 from engine.paths import place_of, why_not
+from engine.plans import cost_of_frame
 from engine.settings import whole
 from engine.trouble import storage_said
 from engine.video.request import AnalysisRequest
@@ -246,6 +248,7 @@ class Library:
 
     def _folder_view(self, folder: LibraryFolderRecord, counts: Mapping[str, int]) -> FolderView:
         known = self._watched.of(folder.id)
+        each = self._cost_of_frame(folder)
         return FolderView(
             folder_id=folder.id,
             folder=folder.path,
@@ -256,7 +259,15 @@ class Library:
             looked=known.looked,
             trouble=known.trouble,
             files={state: counts.get(state, 0) for state in STATES},
+            requests_per_frame=each.requests,
+            tokens_per_frame=each.tokens,
         )
+
+    def _cost_of_frame(self, folder: LibraryFolderRecord) -> Cost:
+        try:
+            return cost_of_frame(request_of(folder, folder.path), self._analysis.model())
+        except InvalidInput:  # asked by an older Haven; `trouble` says so
+            return Cost(0, 0)
 
     def _file_view(self, file: LibraryFileRecord, job: JobRecord | None) -> FileView:
         view: JobView | None = self._jobs.view(job, forecast=False) if job else None

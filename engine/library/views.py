@@ -21,6 +21,8 @@ class FolderView:
     looked: bool  # it has been looked through since Haven was started
     trouble: str  # why it cannot be looked through, or why its videos cannot be analysed now
     files: dict[str, int] = field(default_factory=dict)  # how many there are in each of STATES
+    requests_per_frame: int = 0  # to the server whose model serves now; 0: the model is on this machine
+    tokens_per_frame: int = 0  # about
 
 
 @dataclass(frozen=True)

@@ -318,6 +318,9 @@ def test_a_thumbnail_is_served_once_it_is_written(http_client, engine, job):
     place = engine.thumbnail_path(job.job_id, 2_000_000)
     address = job.latest.thumbnail
     assert http_client.get(address).headers["cache-control"] == "no-store"
+    waiting = http_client.get(address).content
+    engine.change(job.job_id, status="completed")
+    assert http_client.get(address).content != waiting, "none will come"
     place.parent.mkdir(parents=True)
     place.write_bytes(b"\xff\xd8picture")
     answer = http_client.get(address)

@@ -20,6 +20,7 @@ from ui.house import House
 from ui.models_follow import ModelsFollow
 from ui.off_loop import quick, slow
 from ui.page_files import FOREVER, may_be_kept
+from ui.panels import MOVING
 from ui.previews import preview_routes
 from ui.prompts import prompt_routes
 from ui.reading import reading_routes
@@ -41,6 +42,8 @@ CHAT_FILES = {"json": "application/json", "md": "text/markdown"}
 OCTETS = "application/octet-stream"
 # One clear pixel: a picture is written beside its answer and may come a moment later; the page asks again.
 NOT_YET = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+# Two in a row: none will come, since pictures were cleared.
+NEVER = base64.b64decode("R0lGODlhAgABAIEAAAAAAP///wAAAAAAACH5BAEAAAAALAAAAAACAAEAAAgFAAEACAgAOw==")
 
 
 def own_routes(house: House) -> APIRouter:
@@ -97,9 +100,10 @@ def own_routes(house: House) -> APIRouter:
 
     @router.get("/thumbnails/{job_id}/{name}.jpg")
     async def thumbnail(job_id: str, name: int) -> Response:
-        path = await _or_404(_thumbnail, engine, job_id, name)
+        path, moving = await _or_404(_thumbnail, engine, job_id, name)
         if not path.is_file():
-            return Response(NOT_YET, media_type="image/gif", headers={"cache-control": "no-store"})
+            pixels = NOT_YET if moving else NEVER
+            return Response(pixels, media_type="image/gif", headers={"cache-control": "no-store"})
         # A picture never changes once it is written.
         return _file(path, "image/jpeg", FOREVER)
 
@@ -134,10 +138,13 @@ def own_routes(house: House) -> APIRouter:
     return router
 
 
-def _thumbnail(engine: Any, job_id: str, time_us: int) -> Path:
-    """Where the picture is or will be. Raises: InvalidInput for an unknown job."""
-    engine.job(job_id)
-    return engine.thumbnail_path(job_id, time_us)
+def _thumbnail(engine: Any, job_id: str, time_us: int) -> tuple[Path, bool]:
+    """Where the picture is or will be, and whether it may still come: all are written when a job ends.
+
+    Raises: InvalidInput for an unknown job.
+    """
+    moving = engine.job(job_id).status in MOVING
+    return engine.thumbnail_path(job_id, time_us), moving
 
 
 async def _or_404(call: Any, *args: Any) -> Any:

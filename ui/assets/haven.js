@@ -189,13 +189,24 @@
     older.hidden = lowest() === 0;
   }
 
-  // A thumbnail is written beside the answer, and may come a moment later; until then it is one clear pixel.
+  // A thumbnail is written beside the answer, and may come a moment later; until then it is one clear pixel. Two
+  // in a row say that none will come.
   function again(image) {
+    if (image.tagName !== "IMG" || image.naturalWidth * image.naturalHeight > 2) return;
     const tries = Number(image.dataset.tries || 0);
-    if (image.tagName !== "IMG" || image.naturalWidth > 1 || tries >= 6) return;
+    if (image.naturalWidth === 2 || tries >= 6) return noPicture(image);
     image.dataset.tries = tries + 1;
     const source = image.src.split("?")[0];
     setTimeout(() => (image.src = `${source}?again=${tries + 1}`), 200 * 2 ** tries);
+  }
+
+  // As `cards` draws a frame of which no picture is known.
+  function noPicture(image) {
+    const place = document.createElement("span");
+    place.className = "thumb none";
+    place.setAttribute("aria-hidden", "true");
+    place.textContent = "no picture";
+    image.replaceWith(place);
   }
 
   function onAct(event, name) {

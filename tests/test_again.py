@@ -10,8 +10,9 @@ from engine.errors import InvalidInput
 from engine.video.request import AnalysisRequest
 from storage.store import Store
 from tests.fixtures.videos import colour_video
+from ui.asking import Asked
 from ui.house import House
-from ui.stage import Asked, Staged, stage_of_job
+from ui.stage import Staged, stage_of_job
 
 
 @pytest.fixture

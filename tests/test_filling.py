@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from fake_engine import FakeEngine
 
-from engine.settings import Sampling
 from engine.video.request import AnalysisRequest
 from ui import filling, stage, video
-from ui.filling import Filling, beyond
+from ui.asking import Asked, beyond
+from ui.filling import Filling
 from ui.house import House
 from ui.media import Opened
-from ui.stage import Asked, Staged
+from ui.stage import Staged
 
 EVIL = '<img src=x onerror="alert(1)">'
 TYPED = Asked("my own words", "A long question", 7.0, reuse="3")
@@ -77,11 +77,12 @@ def test_the_fields_say_what_a_request_asked(asked):
     assert Asked.of(request).request(Opened(Path("lake.mp4"), "lake.mp4")) == request
 
 
-def test_frames_a_second_come_back_as_an_interval_that_meets_the_same_pictures():
-    request = AnalysisRequest.of("lake.mp4", "boat", options={"fps": 29.97})
-    again = Asked.of(request).request(Opened(Path("lake.mp4"), "lake.mp4")).sampling
-    off = abs(again.interval - request.sampling.interval) * 10_000_000  # frames: almost four days
-    assert off < Sampling.of(0.001).interval / 1000
+@pytest.mark.parametrize(("fps", "fields"), [(29.97, (0.033, "29.97")), (3, (0.333, "3")), (4, (0.25, ""))])
+def test_frames_a_second_come_back_exactly(fps, fields):
+    request = AnalysisRequest.of("lake.mp4", "boat", options={"fps": fps}, name="lake.mp4")
+    asked = Asked.of(request)
+    assert (asked.interval, asked.fps) == fields
+    assert asked.request(Opened(Path("lake.mp4"), "lake.mp4")) == request
 
 
 def test_opening_an_analysis_fills_its_settings_in_and_undo_gives_back_what_was_typed(house, analysed):
@@ -123,6 +124,7 @@ def test_what_lies_under_more_is_said_in_words():
         "from 1\xa0s", "to 9.25\xa0s", "at most 7 frames", "each shot, and between",
         "answers reused up to 2.5\xa0%", "exact starts and ends", "a summary", "QR and bar codes",
     ]  # fmt: skip
+    assert beyond(Asked("boat", fps="29.97")) == ["29.97 frames a second"]
     assert beyond(Asked("boat", times="1, 2, 3, 4, 5, 6")) == ["at 1, 2, 3, 4 and 2 more\xa0s"]
 
 

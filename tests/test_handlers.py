@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from fake_engine import FRAMES, FakeEngine
@@ -192,6 +193,8 @@ def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, cli
         (Asked("boat", times="1, then"), "At times must be a number"),
         (Asked("boat", times="1", mode="shots"), "times says which frames are looked at"),
         (Asked("boat", reuse="99"), "reuse"),
+        (Asked("boat", fps="many"), "Frames a second must be a number"),
+        (Asked("boat", fps="0"), "fps must be from"),
         (Asked(prompt="What?", refine=True), "name at least one tag"),
         (Asked("boat", summary=True), "ask a question too"),
     ],
@@ -206,9 +209,11 @@ def test_analyse_hands_over_how_frames_are_picked(house, engine, staged):
         video.on_analyse_click(house, staged.as_json(), Asked("boat", mode="shots", reuse="2,5", refine=True))
     )
     run(video.on_analyse_click(house, staged.as_json(), Asked("boat", mode=None, times="3; 1.5 2,")))
-    shots, listed = (given[1].sampling for given in engine.asked if given[0] == "submit_video")
+    run(video.on_analyse_click(house, staged.as_json(), Asked("boat", interval=None, fps="29,97")))
+    shots, listed, often = (given[1].sampling for given in engine.asked if given[0] == "submit_video")
     assert (shots.mode, shots.reuse, shots.refine) == ("shots", 2.5, True)
     assert (listed.mode, listed.times_us, listed.reuse) == ("times", (1_500_000, 2_000_000, 3_000_000), None)
+    assert often.interval == Fraction(100, 2997)
 
 
 @pytest.mark.parametrize(
@@ -293,12 +298,12 @@ def test_a_page_that_opens_finds_the_running_job(house, job):
     shown, chips, *fields = run(video.on_page_load(house, "", None))
     assert Staged.from_json(shown).job == job.job_id
     assert 'data-tag="moving"' in chips
-    assert len(fields) == 12
+    assert len(fields) == 13
 
 
 def test_a_page_that_opens_goes_back_to_what_it_looked_at(house, engine, job, clip):
     engine.change(job.job_id, status="completed")
-    kept = ["boat", "What?", 0.5, "", "", "", False, "shots", "", "2", True, False]
+    kept = ["boat", "What?", 0.5, "", "", "", False, "shots", "", "2", True, False, "3"]
     shown, _, *fields = run(video.on_page_load(house, Staged(job=job.job_id).as_json(), kept))
     assert (Staged.from_json(shown).job, fields) == (job.job_id, kept)
     engine.delete_job(job.job_id)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from fixtures.videos import colour_video
@@ -15,9 +15,11 @@ from engine.engine import Engine
 from engine.events import JobView
 from engine.library import queueing, watch
 from engine.library.views import DiskUse, FilesPage, FileView, FolderView, QueueView
+from engine.settings import Sampling
 from storage.store import Store
 from tests.running import until
-from ui import library, library_cards
+from ui import asking, library, library_cards, library_form
+from ui.asking import Asked
 from ui.follow import BUSY_MS, IDLE_MS
 from ui.house import House
 from ui.library_follow import DrawnLibrary, changes
@@ -187,6 +189,26 @@ def test_a_folder_is_watched_looked_through_and_forgotten(house, engine, films):
     assert engine.library.folders() == []
 
 
+def test_all_that_a_video_can_be_asked_can_be_asked_of_a_folder(house, engine, films):
+    more = {"start": "0,1", "most": "3", "mode": "shots", "fps": "5", "reuse": "2", "refine": "on"}
+    assert said(house, "watch", form(films, **more)) == ""
+    (view,) = engine.library.folders()
+    picked = {"start": 0.1, "max_frames": 3, "mode": "shots", "fps": 5, "reuse": 2, "refine": True}
+    assert view.asked["options"] == picked
+    words = (
+        "mostly red · every 0.2\xa0s · from 0.1\xa0s · at most 3 frames · each shot, and between · answers"
+    )
+    assert words in library_cards.folders([view])
+    file = until(lambda: engine.library.files().files, lambda f: f and f[0].state == "done")[0]
+    assert engine.request(file.job.job_id).sampling == Sampling.of(**picked)
+
+
+def test_the_form_has_every_field_of_the_video_tab():
+    drawn = library_form.form()
+    assert {field.name for field in fields(Asked) if f'name="{field.name}"' not in drawn} == set()
+    assert all(f'<option value="{mode}">' in drawn for _, mode in asking.MODES)
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -194,6 +216,9 @@ def test_a_folder_is_watched_looked_through_and_forgotten(house, engine, films):
         ({"folder": "/no/such"}, "no folder /no/such"),
         ({"interval": "often"}, "how many seconds"),
         ({"interval": "0"}, "interval"),
+        ({"interval": ""}, "how many seconds"),
+        ({"times": "1, then"}, "At times must be a number"),
+        ({"summary": "on"}, "ask a question too"),
         ({"tags": ""}, "what to look for"),
         ({"pattern": "a/*.mp4"}, "pattern"),
         ({"tags": "sea monster"}, "cannot look for"),

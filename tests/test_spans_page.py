@@ -10,8 +10,8 @@ from serving import served
 from engine.errors import InvalidInput
 from engine.events import LookedView, SearchHit, SpansView, SpanView
 from ui import found, spans
+from ui.asking import Asked
 from ui.media import Opened
-from ui.stage import Asked
 
 EVIL = '<img src=x onerror="alert(1)">'
 VIEW = SpansView("a1", 60.0, ("dog", EVIL), {}, (), {}, (), 0)

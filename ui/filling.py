@@ -15,15 +15,14 @@ from engine.errors import HavenError
 from engine.events import JobView
 from engine.video.span_settings import SpanSettings
 from ui import wording
+from ui.asking import Asked, beyond
 from ui.handling import QUIET, explain, notice
 from ui.house import House
 from ui.off_loop import quick
-from ui.stage import Asked, Staged
-from ui.video_layout import MODES, VideoTab
+from ui.stage import Staged
+from ui.video_layout import VideoTab
 
 FIELDS = len(fields(Asked))
-SHOWN_TIMES = 4  # of a list of times
-NO_BREAK = "\N{NO-BREAK SPACE}"  # before a unit
 Filled = tuple[Any, ...]  # for the note, for what the browser keeps, and for each field
 NOTHING: Filled = tuple(gr.skip() for _ in range(2 + FIELDS))
 
@@ -103,25 +102,6 @@ def note(house: House, filling: Filling) -> str:
         f'<div class="filled" role="status"><p>{words}</p>'
         f'<span class="filled-acts">{way_back}{_button("leave", "Leave it so")}</span></div>'
     )
-
-
-def beyond(asked: Asked) -> list[str]:
-    """What is asked beside tags, question and interval: those fields may be out of sight."""
-    listed = [part.strip() for part in asked.times.split(",") if part.strip()]
-    more = f" and {len(listed) - SHOWN_TIMES:,} more" if len(listed) > SHOWN_TIMES else ""
-    modes = {mode: label[:1].lower() + label[1:] for label, mode in MODES}
-    said: dict[str, object] = {
-        f"from {asked.start}{NO_BREAK}s": asked.start,
-        f"to {asked.end}{NO_BREAK}s": asked.end,
-        f"at most {asked.most} frames": asked.most,
-        modes.get(asked.mode or "", ""): asked.mode not in (None, "interval"),
-        f"at {', '.join(listed[:SHOWN_TIMES])}{more}{NO_BREAK}s": listed,
-        f"answers reused up to {asked.reuse}{NO_BREAK}%": asked.reuse,
-        "exact starts and ends": asked.refine,
-        "a summary": asked.summary,
-        "QR and bar codes": asked.codes,
-    }
-    return [words for words, holds in said.items() if holds]
 
 
 def _fill(house: House, job_id: str, kept: Any, typed: Asked) -> Filled:

@@ -6,11 +6,12 @@ from typing import Any
 import gradio as gr
 
 from ui import exports
+from ui.asking import Asked
 from ui.filling import on_opened
 from ui.handling import EVERY_CLICK, explain, notice
 from ui.house import House
 from ui.off_loop import quick, slow
-from ui.stage import Asked, stage_of_job
+from ui.stage import stage_of_job
 from ui.video_layout import VideoTab
 from ui.widgets import ASSETS, own_html
 

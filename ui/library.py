@@ -10,12 +10,13 @@ from typing import Any
 
 import gradio as gr
 
-from engine.errors import InvalidInput
+from ui.asking import Asked
 from ui.filling import on_opened
 from ui.handling import EVERY_CLICK, explain, notice
 from ui.house import House
+from ui.library_form import form
 from ui.off_loop import at_once, quick, slow
-from ui.stage import Asked, stage_of_job
+from ui.stage import stage_of_job
 from ui.video_layout import VideoTab
 from ui.widgets import ASSETS, own_html
 
@@ -35,7 +36,7 @@ def build() -> LibraryTab:
     """Lay the tab out; all of it is markup of our own."""
     said = own_html(elem_id="haven-library-said")
     lists = own_html(
-        template=(ASSETS / "library.html").read_text(encoding="utf-8"),
+        template=(ASSETS / "library.html").read_text(encoding="utf-8").replace("<!-- form -->", form()),
         js="haven.library(element, (data) => trigger('act', data));",
         elem_id="haven-library",
     )
@@ -91,18 +92,16 @@ def _verb(
     return verbs[act]
 
 
-def _watch(house: House, form: str) -> None:
+def _watch(house: House, sent: str) -> None:
     """Raises: InvalidInput, saying which field."""
-    fields = json.loads(form)
-    try:
-        interval = float(str(fields.get("interval", "")).strip().replace(",", "."))
-    except ValueError:
-        raise InvalidInput("Say how many seconds lie between two frames, for example 2.") from None
+    fields = json.loads(sent)
+    asked = Asked.of_form(fields)
     house.engine.library.watch(
         fields.get("folder", ""),
-        fields.get("tags", ""),
-        fields.get("prompt", ""),
-        interval,
+        asked.tags,
+        asked.prompt,
+        asked.every(),
+        asked.options(),
         recursive=bool(fields.get("recursive")),
         pattern=fields.get("pattern", ""),
     )

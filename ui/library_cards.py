@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
 
+from engine.errors import InvalidInput
 from engine.events import RESUMABLE, JobView
 from engine.library.views import DiskUse, FilesPage, FileView, FolderView, QueueView
+from engine.video.request import AnalysisRequest
 from ui import wording
+from ui.asking import NO_BREAK, Asked, beyond
 from ui.download_cards import button
 
 SHOWN_JOBS = 12  # of the queue
@@ -87,13 +90,14 @@ def _folder(folder: FolderView) -> str:
         parts.append(f"{requests} a frame, about {wording.roughly(folder.tokens_per_frame)} tokens")
     facts = "Looking…" if not folder.looked else " · ".join(parts)
     trouble = f'<p class="trouble" role="status">{escape(folder.trouble)}</p>' if folder.trouble else ""
-    identity = str(folder.folder_id)
+    identity, asked = str(folder.folder_id), _asked(folder)
     acts = button("scan", identity, "Look now", folder.folder)
     acts += button("forget", identity, "Forget", folder.folder, " data-sure='Really forget?'")
     return (
         f'<li class="folder" id="folder-{identity}"><span class="folder-text"><b title="{place}">{name}</b>'
         f'<span class="quiet" title="{place}">{place}</span>'
-        f'<span class="quiet">{_asked(folder)}</span><span class="quiet">{facts}</span></span>'
+        f'<span class="quiet folder-asked" title="{asked}">{asked}</span>'
+        f'<span class="quiet">{facts}</span></span>'
         f'<span class="folder-acts">{acts}</span>{trouble}</li>'
     )
 
@@ -105,7 +109,16 @@ def _asked(folder: FolderView) -> str:
     prompt = f"“{asked['prompt']}”" if asked.get("prompt") else ""
     pattern = folder.pattern or ""
     flat = "" if folder.recursive else "without the folders in it"
-    return escape(" · ".join(part for part in (words, prompt, pattern, flat) if part))
+    return escape(" · ".join(part for part in (words, prompt, *_more(folder), pattern, flat) if part))
+
+
+def _more(folder: FolderView) -> list[str]:
+    try:
+        asked = Asked.of(AnalysisRequest.of(folder.folder, **folder.asked))
+    except InvalidInput:  # asked by an older Haven; what is in its way is said beside it
+        return []
+    otherwise = asked.fps or asked.times or asked.mode == "keyframes"
+    return beyond(asked) if otherwise else [f"every {asked.interval:g}{NO_BREAK}s", *beyond(asked)]
 
 
 def _queue_words(view: QueueView) -> str:

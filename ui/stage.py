@@ -1,4 +1,4 @@
-"""What stands on the Video tab's left: a chosen video, or the video of a job; and what is asked of it."""
+"""What stands on the Video tab's left: a chosen video, or the video of a job."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -7,7 +7,6 @@ from typing import Any
 
 from engine.errors import HavenError, InvalidInput
 from engine.paths import place_of
-from engine.video.request import AnalysisRequest
 from ui import wording
 from ui.house import House
 from ui.media import Opened, uploaded_file
@@ -42,90 +41,6 @@ class Staged:
         return cls(
             **{name: value for name, value in found.items() if name in known and isinstance(value, str)}
         )
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What stands in the fields, as the widgets give it."""
-
-    tags: str = ""
-    prompt: str = ""
-    interval: float | None = 2.0  # seconds
-    start: str = ""
-    end: str = ""
-    most: str = ""
-    codes: bool = False
-    mode: str | None = "interval"
-    times: str = ""  # seconds, with commas or spaces between
-    reuse: str = ""  # per cent
-    refine: bool = False
-    summary: bool = False
-
-    @classmethod
-    def of(cls, request: AnalysisRequest) -> "Asked":
-        """The fields as they stand for a request: with its video it is asked again by them."""
-        sampling = request.sampling
-        listed = sampling.mode == "times"
-        return cls(
-            tags=", ".join(tag.written for tag in request.asked),
-            prompt=request.prompt,
-            interval=float(sampling.interval),
-            start=_seconds(sampling.start_us) if sampling.start_us else "",
-            end="" if sampling.end_us is None else _seconds(sampling.end_us),
-            most="" if sampling.max_frames is None else str(sampling.max_frames),
-            codes=request.codes,
-            mode="interval" if listed else sampling.mode,
-            times=", ".join(map(_seconds, sampling.times_us)),
-            reuse="" if sampling.reuse is None else repr(sampling.reuse).removesuffix(".0"),
-            refine=sampling.refine,
-            summary=request.summary,
-        )
-
-    def request(self, opened: Opened) -> AnalysisRequest:
-        """Raises: InvalidInput, naming the field."""
-        if self.interval is None:
-            raise InvalidInput("Say how many seconds lie between two frames, for example 2.")
-        given = {
-            "start": _number("From", self.start),
-            "end": _number("To", self.end),
-            "max_frames": _number("At most", self.most),
-            "reuse": _number("Reuse up to", self.reuse),
-            "times": _numbers("At times", self.times),
-        }
-        options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        options |= {"codes": bool(self.codes), "refine": bool(self.refine), "summary": bool(self.summary)}
-        if self.mode and self.mode != "interval":
-            options["mode"] = self.mode
-        return AnalysisRequest.of(
-            opened.path,
-            self.tags,
-            self.prompt,
-            self.interval,
-            options,
-            uploaded=opened.uploaded,
-            name=opened.name,
-        )
-
-
-def _number(name: str, text: str) -> float | None:
-    """What a person typed as a number; None for nothing. Raises: InvalidInput, naming the field."""
-    if not text or not text.strip():
-        return None
-    try:
-        return float(text.strip().replace(",", "."))
-    except ValueError:
-        raise InvalidInput(f"{name} must be a number, or be left empty; not {text.strip()!r}.") from None
-
-
-def _numbers(name: str, text: str) -> list[float] | None:
-    """Numbers with commas, semicolons or spaces between; None for nothing. Raises: InvalidInput."""
-    found = [_number(name, part) for part in (text or "").replace(",", " ").replace(";", " ").split()]
-    return [number for number in found if number is not None] or None
-
-
-def _seconds(time_us: int) -> str:
-    """Exactly, and no longer than it has to be."""
-    return f"{time_us / 1e6:.6f}".rstrip("0").rstrip(".")
 
 
 def stage_of_path(house: House, text: str) -> Staged:

@@ -11,10 +11,11 @@ from typing import Any
 import gradio as gr
 
 from ui import filling, panels
+from ui.asking import Asked
 from ui.handling import EVERY_CLICK, QUIET, explain, notice
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
-from ui.stage import Asked, Staged, restored, stage_of_job, stage_of_path, stage_of_upload
+from ui.stage import Staged, restored, stage_of_job, stage_of_path, stage_of_upload
 from ui.video_layout import VideoTab
 from ui.vocabulary import vocabulary_chips
 
@@ -68,7 +69,7 @@ def _wire_choosing(tab: VideoTab, house: House) -> None:
     changes = [tab.stage.change, tab.interval.change, tab.tags.blur, tab.prompt.blur, tab.codes.change]
     changes += [tab.mode.change, tab.refine.change]
     gr.on(
-        [*changes, tab.start.blur, tab.end.blur, tab.most.blur, tab.times.blur, tab.reuse.blur],
+        [*changes, tab.start.blur, tab.end.blur, tab.most.blur, tab.times.blur, tab.reuse.blur, tab.fps.blur],
         plan,
         [tab.stage, *tab.asked],
         tab.plan,

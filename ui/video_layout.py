@@ -5,16 +5,12 @@ from typing import Any
 
 import gradio as gr
 
-from ui import exports, prompts, reading
+from ui import asking, exports, prompts, reading
+from ui.asking import Field
 from ui.widgets import ASSETS, own_html
 
 # It only keeps what lies in the browser readable after a restart; nothing secret is kept there.
 BROWSER_SECRET = "haven-browser-01"
-MODES = [
-    ("Every few seconds", "interval"),
-    ("Each shot, and between", "shots"),
-    ("Key frames only", "keyframes"),
-]
 RESULTS = (
     '<div data-part="summary"></div>'
     '<p class="some" data-some hidden>Some of the frames while they come this fast; all when it stops.</p>'
@@ -46,6 +42,7 @@ class VideoTab:
     reuse: gr.Textbox
     refine: gr.Checkbox
     summary: gr.Checkbox
+    fps: gr.Textbox
     analyse: gr.Button
     export: gr.Button
     plan: gr.HTML
@@ -58,7 +55,7 @@ class VideoTab:
     def asked(self) -> list[Any]:
         """The fields that say what is asked, in the order of `Asked`."""
         first = [self.tags, self.prompt, self.interval, self.start, self.end, self.most, self.codes]
-        return [*first, self.mode, self.times, self.reuse, self.refine, self.summary]
+        return [*first, self.mode, self.times, self.reuse, self.refine, self.summary, self.fps]
 
     @property
     def filling(self) -> list[Any]:
@@ -105,17 +102,17 @@ def _build_right() -> dict[str, Any]:
         elem_id="haven-filled", js="haven.mount('filled', element, (data) => trigger('act', data));"
     )
     tags = gr.Textbox(
-        label="Tags to look for",
+        label=asking.TAGS.label,
         info="Each is a yes or no for every frame; several may hold at once.",
-        placeholder="boat, sun, hills",
+        placeholder=asking.TAGS.placeholder,
         lines=1,
         max_lines=4,
         elem_id="haven-tags",
     )
     vocabulary = own_html(elem_id="haven-vocabulary", js="haven.vocabulary(element);")
     prompt = gr.Textbox(
-        label="Question for each frame",
-        placeholder="Describe this frame in one sentence.",
+        label=asking.PROMPT.label,
+        placeholder=asking.PROMPT.placeholder,
         lines=2,
         max_lines=6,
         elem_id="haven-prompt",
@@ -123,7 +120,11 @@ def _build_right() -> dict[str, Any]:
     own_html(template=prompts.menu(), js="haven.savedForVideo(element);", elem_id="haven-saved")
     with gr.Row(elem_id="haven-ask", equal_height=False):
         interval = gr.Number(
-            label="A frame every (s)", value=2.0, scale=1, min_width=110, elem_id="haven-interval"
+            label=asking.INTERVAL.label,
+            value=asking.EVERY,
+            scale=1,
+            min_width=110,
+            elem_id="haven-interval",
         )
         analyse = gr.Button("Analyse", variant="primary", scale=3, min_width=120, elem_id="haven-analyse")
         export = gr.Button("Export", scale=1, min_width=80, elem_id="haven-export")
@@ -151,18 +152,17 @@ def _build_right() -> dict[str, Any]:
 
 
 def _build_more() -> dict[str, Any]:
+    made: dict[str, Any] = {}
     with gr.Accordion("More", open=False, elem_id="haven-more"):
-        with gr.Row():
-            # Texts, since an empty number field is shown and sent as 0.
-            start = gr.Textbox(label="From (s)", placeholder="start", min_width=90)
-            end = gr.Textbox(label="To (s)", placeholder="end", min_width=90)
-            most = gr.Textbox(label="At most (frames)", placeholder="no limit", min_width=110)
-        with gr.Row():
-            mode = gr.Dropdown(label="Which frames", choices=MODES, value="interval", scale=2, min_width=170)
-            times = gr.Textbox(label="Or at times (s)", placeholder="1.5, 12, 90", min_width=100)
-            reuse = gr.Textbox(label="Reuse up to (%)", placeholder="never", min_width=90)
-        refine = gr.Checkbox(label="Find the exact frame where each tag starts and ends", value=False)
-        summary = gr.Checkbox(label="Write a summary of the whole video from these answers", value=False)
-        codes = gr.Checkbox(label="Read QR and bar codes (0.1 s more for each frame)", value=False)
-    said = {"start": start, "end": end, "most": most, "codes": codes}
-    return {**said, "mode": mode, "times": times, "reuse": reuse, "refine": refine, "summary": summary}
+        for line in asking.LINES:
+            with gr.Row():
+                made |= {field.name: _more_field(field) for field in line}
+        for tick in asking.TICKS:
+            made[tick.name] = gr.Checkbox(label=tick.label, value=False)
+    return made
+
+
+def _more_field(field: Field) -> gr.Textbox | gr.Dropdown:
+    if field == asking.MODE:
+        return gr.Dropdown(label=field.label, choices=asking.MODES, value="interval", min_width=170)
+    return gr.Textbox(label=field.label, placeholder=field.placeholder, min_width=100)

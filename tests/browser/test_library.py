@@ -100,6 +100,34 @@ def test_the_queue_is_moved_paused_resumed_and_cancelled(library, scripts, long_
     expect(library.locator(".library-empty")).to_be_visible()
 
 
+def test_a_folder_is_asked_all_that_a_video_can_be_asked(library, scripts, tmp_path):
+    library.locator(".watch summary").click()
+    form = library.locator("form.watch")
+    form.get_by_label("To (s)").fill("60")
+    form.get_by_label("Which frames").select_option("Each shot, and between")
+    form.get_by_label("Or frames a second").fill("0,3")
+    form.get_by_label("Reuse up to (%)").fill("2")
+    form.get_by_label("Find the exact frame").check()
+    watch(library, tmp_path, "mostly red")
+    expect(library.locator(".folder")).to_contain_text(
+        "mostly red · to 60\xa0s · each shot, and between · 0.3 frames a second · "
+        "answers reused up to 2\xa0% · exact starts and ends"
+    )
+    (folder,) = scripts.predict(api_name="/folders")
+    picked = {"end": 60, "fps": 0.3, "mode": "shots", "reuse": 2, "refine": True}
+    assert folder["asked"]["options"] == picked
+    forget_all(scripts)
+
+
+def test_a_card_whose_picture_was_cleared_says_so(open_page, scripts, short_video):
+    job = scripts.predict(str(short_video), "mostly red", interval=1, api_name="/analyze_video")
+    scripts.predict("thumbnails", api_name="/clear_disk")
+    page = open_page()  # only now: a browser keeps the pictures that it has seen
+    page.get_by_role("tab", name="Jobs").click()
+    page.locator(f"#job-{job['job_id']}").get_by_role("button", name=re.compile("^Open")).click()
+    expect(page.locator(".card .thumb")).to_have_text(["no picture"] * job["frames_done"])
+
+
 def test_a_folder_that_is_not_there_is_said_in_words(library):
     watch(library, "/no/such/folder", "bright")
     expect(library.locator("#haven-library-said [role=alert]")).to_contain_text("There is no folder")

@@ -35,6 +35,18 @@ def test_shots_and_exact_ends_are_asked_for_on_the_page(page, short_video, scrip
     ]
 
 
+def test_frames_a_second_go_before_the_interval(page, short_video):
+    choose(page, short_video)
+    page.get_by_label("Tags to look for").fill("mostly red")
+    page.get_by_role("button", name="More").click()
+    page.get_by_label("Or frames a second").fill("5")
+    page.get_by_label("Or frames a second").blur()
+    expect(page.locator("#haven-plan")).to_contain_text("21 frames")
+    page.get_by_role("button", name="Analyse").click()
+    finished(page)
+    expect(page.locator(".summary")).to_contain_text("21 frames analysed")
+
+
 def test_narrowing_shows_the_frames_in_between_and_what_is_refused_says_why(page, short_video, scripts):
     choose(page, short_video)
     page.get_by_role("button", name="More").click()

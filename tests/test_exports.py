@@ -15,6 +15,7 @@ import pytest
 from engine.errors import InvalidInput, MediaError
 from engine.events import FrameView, JobResult, JobView, SpanView
 from engine.video.exports import FORMATS, Material, export
+from engine.video.exports.material import rounded
 from engine.video.exports.timecode import Counting, counting
 from tests.reading_back import (
     cues,
@@ -388,12 +389,12 @@ def test_a_frame_is_found_again_after_hours(rate):
     counted = counting(rate)
     for hours in (1, 2, 23):
         frame_number = round(hours * 3600 * rate)
-        assert counted.frames(round(frame_number / rate * 1_000_000)) == frame_number
+        assert rounded(round(frame_number / rate * 1_000_000), counted.rate) == frame_number
 
 
 def test_drop_frame_timecode_follows_the_clock():
-    assert counting(NTSC).timecode(counting(NTSC).frames(HOUR_US)) == "01:00:00;00"
-    assert counting(FILM).timecode(counting(FILM).frames(HOUR_US)) == "00:59:56:10"
+    assert counting(NTSC).timecode(rounded(HOUR_US, NTSC)) == "01:00:00;00"
+    assert counting(FILM).timecode(rounded(HOUR_US, FILM)) == "00:59:56:10"
 
 
 # Cutting

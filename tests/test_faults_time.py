@@ -150,6 +150,20 @@ def test_pictures_that_are_out_of_order_are_counted_and_said(tmp_path: Path, sou
         house.close()
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.ts", "a.avi", "a.flv"])
+@pytest.mark.parametrize("encoding", [{}, {"x264-params": "open-gop=1:b-pyramid=2"}], ids=["closed", "open"])
+def test_pictures_that_are_decoded_before_they_are_shown_are_in_order(
+    tmp_path: Path, name: str, encoding: dict[str, str]
+) -> None:
+    """With every way to read them: all, with jumps, from the middle of a group, and key pictures alone."""
+    path = numbered_video(tmp_path / name, constant(120, 25), b_frames=3, encoding=encoding).path
+    jumps, middle = Sampling.of(2), Sampling.of(0.04, start=1.3)
+    for sampling in (Sampling.of(0.04), jumps, middle, MODES["keyframes"], Sampling.of(1, mode="shots")):
+        told: list[int] = []
+        assert list(sample(path, sampling, CancelToken(), passed_over=told.append))
+        assert told == [], sampling
+
+
 def test_key_pictures_that_are_out_of_order_are_counted(tmp_path: Path) -> None:
     source = numbered_video(tmp_path / "source.mkv", constant(COUNT, RATE), gop=5).path
     path = with_stamps(tmp_path / "x.mkv", source, back_once)

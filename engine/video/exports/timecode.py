@@ -1,13 +1,11 @@
 """Frame numbers and timecode from exact times and rational rates. SMPTE ST 12-1.
 
-A time becomes a frame number once, by fractions; a timecode is another way to write that number.
+A timecode is another way to write a frame number; whoever asks has made that of a time, by fractions, once.
 """
 
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
-
-from engine.video.exports.material import rounded
 
 MOST = 60  # frames a second that a timecode has room for
 SLOWEST = 15  # frames a second of the slowest standard timecode
@@ -27,10 +25,6 @@ class Counting:
     rate: Fraction
     base: int
     drop: bool  # two (or four) numbers are left out a minute, so that the timecode follows the clock
-
-    def frames(self, time_us: int) -> int:
-        """The frame number at a time, rounded once."""
-        return rounded(time_us, self.rate)
 
     def timecode(self, frame: int) -> str:
         """`01:02:03:04`, or `01:02:03;04` where numbers are dropped."""

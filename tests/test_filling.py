@@ -68,6 +68,7 @@ def acted(house, act, kept, typed):
         Asked(prompt="What happens here?", interval=0.04, summary=True),
         Asked(codes=True, mode="keyframes"),
         Asked("boat", times="1.5, 2, 3600.000001"),
+        Asked("boat", votes="3"),
         RICH,
     ],
 )

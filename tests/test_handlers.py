@@ -195,6 +195,9 @@ def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, cli
         (Asked("boat", reuse="99"), "reuse"),
         (Asked("boat", fps="many"), "Frames a second must be a number"),
         (Asked("boat", fps="0"), "fps must be from"),
+        (Asked("boat", votes="a few"), "Votes a frame must be a number"),
+        (Asked("boat", votes="26"), "votes must be from 1 to 25"),
+        (Asked(prompt="What?", votes="3"), "name at least one tag"),
         (Asked(prompt="What?", refine=True), "name at least one tag"),
         (Asked("boat", summary=True), "ask a question too"),
     ],
@@ -298,12 +301,12 @@ def test_a_page_that_opens_finds_the_running_job(house, job):
     shown, chips, *fields = run(video.on_page_load(house, "", None))
     assert Staged.from_json(shown).job == job.job_id
     assert 'data-tag="moving"' in chips
-    assert len(fields) == 13
+    assert len(fields) == 14
 
 
 def test_a_page_that_opens_goes_back_to_what_it_looked_at(house, engine, job, clip):
     engine.change(job.job_id, status="completed")
-    kept = ["boat", "What?", 0.5, "", "", "", False, "shots", "", "2", True, False, "3"]
+    kept = ["boat", "What?", 0.5, "", "", "", False, "shots", "", "2", True, False, "3", "5"]
     shown, _, *fields = run(video.on_page_load(house, Staged(job=job.job_id).as_json(), kept))
     assert (Staged.from_json(shown).job, fields) == (job.job_id, kept)
     engine.delete_job(job.job_id)

@@ -190,10 +190,26 @@ def test_a_folder_is_watched_looked_through_and_forgotten(house, engine, films):
 
 
 def test_all_that_a_video_can_be_asked_can_be_asked_of_a_folder(house, engine, films):
-    more = {"start": "0,1", "most": "3", "mode": "shots", "fps": "5", "reuse": "2", "refine": "on"}
+    more = {
+        "start": "0,1",
+        "most": "3",
+        "mode": "shots",
+        "fps": "5",
+        "reuse": "2",
+        "votes": "3",
+        "refine": "on",
+    }
     assert said(house, "watch", form(films, **more)) == ""
     (view,) = engine.library.folders()
-    picked = {"start": 0.1, "max_frames": 3, "mode": "shots", "fps": 5, "reuse": 2, "refine": True}
+    picked = {
+        "start": 0.1,
+        "max_frames": 3,
+        "mode": "shots",
+        "fps": 5,
+        "reuse": 2,
+        "votes": 3,
+        "refine": True,
+    }
     assert view.asked["options"] == picked
     words = (
         "mostly red · every 0.2\xa0s · from 0.1\xa0s · at most 3 frames · each shot, and between · answers"

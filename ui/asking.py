@@ -42,7 +42,8 @@ REUSE = Field("reuse", "Reuse up to (%)", "never")
 MOST = Field("most", "At most (frames)", "no limit")
 START = Field("start", "From (s)", "start")
 END = Field("end", "To (s)", "end")
-LINES = ((MODE,), (FPS, TIMES), (REUSE, MOST), (START, END))
+VOTES = Field("votes", "Votes a frame (of servers without probabilities)", "one answer")
+LINES = ((MODE,), (FPS, TIMES), (REUSE, MOST), (START, END), (VOTES,))
 TICKS = (
     Field("refine", "Find the exact frame where each tag starts and ends"),
     Field("summary", "Write a summary of the whole video from these answers"),
@@ -67,6 +68,7 @@ class Asked:
     refine: bool = False
     summary: bool = False
     fps: str = ""  # goes before the interval
+    votes: str = ""
 
     @classmethod
     def of(cls, request: AnalysisRequest) -> Self:
@@ -88,6 +90,7 @@ class Asked:
             refine=sampling.refine,
             summary=request.summary,
             fps=fps,
+            votes="" if sampling.votes == 1 else str(sampling.votes),
         )
 
     @classmethod
@@ -134,6 +137,7 @@ class Asked:
             "mode": self.mode if self.mode != "interval" else None,
             "times": _numbers(TIMES, self.times),
             "reuse": _number(REUSE, self.reuse),
+            "votes": _number(VOTES, self.votes),
         }
         ticked = {tick.name: True for tick in TICKS if getattr(self, tick.name)}
         return {name: value for name, value in given.items() if value not in (None, "")} | ticked
@@ -152,6 +156,7 @@ def beyond(asked: Asked) -> list[str]:
         f"{asked.fps} frames a second": asked.fps,
         f"at {', '.join(listed[:SHOWN_TIMES])}{more}{NO_BREAK}s": listed,
         f"answers reused up to {asked.reuse}{NO_BREAK}%": asked.reuse,
+        f"{asked.votes} votes a frame": asked.votes,
         "exact starts and ends": asked.refine,
         "a summary": asked.summary,
         "QR and bar codes": asked.codes,

@@ -43,6 +43,7 @@ class VideoTab:
     refine: gr.Checkbox
     summary: gr.Checkbox
     fps: gr.Textbox
+    votes: gr.Textbox
     analyse: gr.Button
     export: gr.Button
     plan: gr.HTML
@@ -55,7 +56,7 @@ class VideoTab:
     def asked(self) -> list[Any]:
         """The fields that say what is asked, in the order of `Asked`."""
         first = [self.tags, self.prompt, self.interval, self.start, self.end, self.most, self.codes]
-        return [*first, self.mode, self.times, self.reuse, self.refine, self.summary, self.fps]
+        return [*first, self.mode, self.times, self.reuse, self.refine, self.summary, self.fps, self.votes]
 
     @property
     def filling(self) -> list[Any]:

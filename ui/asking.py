@@ -101,7 +101,9 @@ class Asked:
         """
         ticks = {tick.name for tick in TICKS}
         known = {field.name: sent[field.name] for field in fields(cls) if field.name in sent}
-        given = {name: bool(value) if name in ticks else str(value) for name, value in known.items()}
+        given: dict[str, Any] = {
+            name: bool(value) if name in ticks else str(value) for name, value in known.items()
+        }
         if "interval" in given:
             given["interval"] = _interval(given["interval"])
         return cls(**given)

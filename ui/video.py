@@ -68,8 +68,9 @@ def _wire_choosing(tab: VideoTab, house: House) -> None:
     gr.on([tab.open_path.click, tab.path.submit], open_path, tab.path, shown, **QUIET)
     changes = [tab.stage.change, tab.interval.change, tab.tags.blur, tab.prompt.blur, tab.codes.change]
     changes += [tab.mode.change, tab.refine.change]
+    texts = [tab.start, tab.end, tab.most, tab.times, tab.reuse, tab.fps, tab.votes]
     gr.on(
-        [*changes, tab.start.blur, tab.end.blur, tab.most.blur, tab.times.blur, tab.reuse.blur, tab.fps.blur],
+        [*changes, *(text.blur for text in texts)],
         plan,
         [tab.stage, *tab.asked],
         tab.plan,

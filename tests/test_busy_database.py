@@ -210,6 +210,28 @@ def test_a_stop_holds_also_where_the_job_gives_up_waiting(tmp_path, clip, other,
         held.house.close()
 
 
+@pytest.mark.parametrize("then", ["pause", "cancel", "pause_all", "cancel_all"])
+def test_a_job_that_was_deleted_is_forgotten_whatever_else_is_asked_of_it(
+    tmp_path, clip, other, monkeypatch, then
+):
+    monkeypatch.setattr(patience, "LONG_SECONDS", 1.0)
+    held = Held(tmp_path / "data", clip, other)
+    try:
+        runner, store = held.house.runner, held.house.store
+        runner.delete(held.job_id)
+        until(held.view, lambda job: job.status == "cancelled")
+        if then.endswith("_all"):
+            with pytest.raises(DatabaseLocked):
+                getattr(runner, then)()
+        else:
+            getattr(runner, then)(held.job_id)
+        other.let_go()
+        until(lambda: store.job(held.job_id), lambda job: job is None)
+    finally:
+        other.let_go()
+        held.house.close()
+
+
 def test_a_model_that_comes_back_meanwhile_wakes_its_jobs_when_the_database_is_free(tmp_path, clip, other):
     house = Running(tmp_path / "data", FakeBackend())
     try:

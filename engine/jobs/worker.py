@@ -83,11 +83,15 @@ class Worker:
         return self._unsaved.get(job_id)
 
     def end_unsaved(self, job_id: str, ending: Ending) -> bool:
-        """Give a job that waits for room on the disk another ending; False when it does not wait."""
+        """Give a job that waits for room on the disk another ending; False when it does not wait.
+
+        One that is to be deleted then is deleted all the same.
+        """
         with self._state:
-            if job_id not in self._unsaved:
+            before = self._unsaved.get(job_id)
+            if before is None:
                 return False
-            self._unsaved[job_id] = ending
+            self._unsaved[job_id] = before if before.deleted else ending
             return True
 
     def stop(self, job_id: str, why: str) -> bool:
@@ -115,7 +119,8 @@ class Worker:
     def end_all_unsaved(self, ending: Ending) -> None:
         """As `end_unsaved`, for every job that waits for room on the disk."""
         with self._state:
-            self._unsaved = dict.fromkeys(self._unsaved, ending)
+            for job_id in self._unsaved:
+                self.end_unsaved(job_id, ending)
 
     def stop_run(self, why: str) -> int:
         """As `stop`, for whichever job runs; gives how many these were, 0 or 1."""

@@ -26,12 +26,13 @@ def form() -> str:
 
 
 def _lines() -> str:
-    fields = (field for line in asking.LINES for field in line)
-    return f'<div class="watch-fields">{"".join(map(_field, fields))}</div>'
+    fields = (_field(field, alone=len(line) == 1) for line in asking.LINES for field in line)
+    return f'<div class="watch-fields">{"".join(fields)}</div>'
 
 
-def _field(field: Field) -> str:
-    return _modes(field) if field == asking.MODE else _text(field, 20_000)
+def _field(field: Field, alone: bool) -> str:
+    kind = "wide" if alone else ""
+    return _modes(field, kind) if field == asking.MODE else _text(field, 20_000, kind)
 
 
 def _text(field: Field, longest: int, kind: str = "") -> str:
@@ -41,9 +42,11 @@ def _text(field: Field, longest: int, kind: str = "") -> str:
     )
 
 
-def _modes(field: Field) -> str:
+def _modes(field: Field, kind: str) -> str:
     options = "".join(f'<option value="{mode}">{escape(label)}</option>' for label, mode in asking.MODES)
-    return f'<label class="wide">{escape(field.label)}<select name="{field.name}">{options}</select></label>'
+    return (
+        f'<label class="{kind}">{escape(field.label)}<select name="{field.name}">{options}</select></label>'
+    )
 
 
 def _ticks(ticks: Iterable[Field]) -> str:

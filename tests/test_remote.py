@@ -102,6 +102,7 @@ STATED = [
     ("1. red car: yes (on the left)\n2. **a dog:** no\n3) 'x*(y)' = TRUE!", (1, 0, 1)),
     ("red car: yes or no\na dog: no idea\nx*(y): yes/no", (None, None, None)),
     ("a dog - no collar: yes", (None, None, None)),
+    ("red car: yes\r\na dog: no\r\nx*(y): true\r\n", (1, 0, 1)),
     ("", (None, None, None)),
 ]
 

@@ -28,7 +28,7 @@ _QUOTES = "\"'`*_"
 _CLOSED = rf"[\s{_QUOTES})\]}}]*+"  # what closes around an answer
 _AN_ANSWER = re.compile(
     rf"(?<![:=–—-])[:=–—-]++[ \t{_QUOTES}]*+{_WORDS_OF_TRUTH}"
-    rf"(?=[ \t{_QUOTES})\]}}]*+(?:[,;.!({{\n]|[-–—]\s|$))",
+    rf"(?=[ \t{_QUOTES})\]}}]*+(?:[,;.!({{\r\n]|[-–—]\s|$))",
     re.IGNORECASE,
 )
 _AFTER_AN_ANSWER = re.compile(rf"{_CLOSED}[,;.!]?{_CLOSED}")

@@ -12,7 +12,17 @@ from engine.settings import Sampling, named, refuse_unknown
 from engine.video.tags import Tag, read_tags
 
 OPTIONS = (
-    *("start", "end", "max_frames", "fps", "codes", "mode", "times", "reuse", "refine", "summary", "votes"),
+    "start",
+    "end",
+    "max_frames",
+    "fps",
+    "codes",
+    "mode",
+    "times",
+    "reuse",
+    "refine",
+    "summary",
+    "votes",
 )
 MAX_PROMPT = 8_000  # characters
 

@@ -57,7 +57,8 @@ def counting(rate: Fraction) -> Counting | None:
     """How frames of a video are counted that shows `rate` a second; None where no timecode counts them.
 
     Above 60 every second one is counted, or every third and so on, up to a standard rate. What is no whole
-    number and no standard, as of a video with a variable rate, has no timecode: it would drift.
+    number and no standard, as of a video with a variable rate, is counted by the clock at the nearest
+    standard rate, as editors conform it; slower than any standard it has no timecode.
     """
     meant = nominal(rate)
     every = range(ceil(meant / MOST), floor(meant / SLOWEST) + 1) if meant > MOST else range(1, 2)
@@ -65,7 +66,8 @@ def counting(rate: Fraction) -> Counting | None:
     counted = [part for part in parts if part in _STANDARD] + [
         part for part in parts if part.denominator == 1
     ]
-    if not counted:
+    if not counted and meant < SLOWEST:
         return None
-    base = round(counted[0])
-    return Counting(counted[0], base, drop=counted[0].denominator == 1001 and base % 30 == 0)
+    of = counted[0] if counted else min(_STANDARD, key=lambda standard: (abs(standard - meant), standard))
+    base = round(of)
+    return Counting(of, base, drop=of.denominator == 1001 and base % 30 == 0)

@@ -34,7 +34,7 @@ def exported(engine, video, tags=TAGS, **options):
 
 
 def test_everything_names_the_question_the_model_the_sampling_and_the_rules(engine, video):
-    job_id, read = exported(engine, video, start=0.5, reuse=3, refine=True)
+    job_id, read = exported(engine, video, start=0.5, reuse=3, refine=True, votes=3)
     engine.findings.set_settings(job_id, {"max_gap": "1 %", "tags": {"mostly blue": {"threshold": 0.25}}})
     found = read()
     assert set(found) == {
@@ -52,7 +52,7 @@ def test_everything_names_the_question_the_model_the_sampling_and_the_rules(engi
     }
     assert found["sampling"] == {
         "mode": "interval", "interval": 0.5, "step": 0.5, "start": 0.5, "end": None, "max_frames": None,
-        "times": [], "reuse": 3.0, "refine": True,
+        "times": [], "reuse": 3.0, "refine": True, "votes": 3,
     }  # fmt: skip
     assert found["span_settings"]["max_gap"] == "1 %"
     assert found["span_settings"]["tags"] == {"mostly blue": {"threshold": 0.25}}

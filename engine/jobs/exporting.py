@@ -116,6 +116,7 @@ def _sampling(job: JobRecord) -> dict[str, Any]:
         "times": [seconds(time_us) for time_us in sampling.times_us],
         "reuse": sampling.reuse,
         "refine": sampling.refine,
+        "votes": sampling.votes,
     }
 
 

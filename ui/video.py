@@ -63,6 +63,7 @@ def _wire_choosing(tab: VideoTab, house: House) -> None:
         return await on_fields_change(house, staged, Asked(*fields))
 
     filling.wire(tab, house).then(plan, [tab.stage, *tab.asked], tab.plan, **QUIET)
+    tab.plan.ended(plan, [tab.stage, *tab.asked], tab.plan, **QUIET)
     tab.stage.upload(upload, None, shown, **QUIET)
     tab.sample.click(sample, None, shown, **QUIET)
     gr.on([tab.open_path.click, tab.path.submit], open_path, tab.path, shown, **QUIET)

@@ -135,7 +135,9 @@ def _build_right() -> dict[str, Any]:
         elem_id="haven-exports",
     )
     said = own_html(elem_id="haven-video-said")
-    plan = own_html(elem_id="haven-plan")
+    plan = own_html(
+        elem_id="haven-plan", js="haven.mount('plan', element, (data) => trigger('ended', data));"
+    )
     more = _build_more()
     own_html(template=RESULTS, js="haven.results(element);", elem_id="haven-results")
     return {

@@ -47,6 +47,17 @@ def test_frames_a_second_go_before_the_interval(page, short_video):
     expect(page.locator(".summary")).to_contain_text("21 frames analysed")
 
 
+def test_what_it_would_take_follows_from_the_run_that_has_just_ended(page, short_video):
+    plan = page.locator("#haven-plan")
+    choose(page, short_video)
+    page.get_by_label("Question for each frame").fill("What is there?")
+    page.get_by_label("Question for each frame").blur()
+    expect(plan).to_contain_text("time unknown until it runs")
+    page.get_by_role("button", name="Analyse").click()
+    finished(page)
+    expect(plan).to_contain_text("with this model (from 1 earlier run)")
+
+
 def test_narrowing_shows_the_frames_in_between_and_what_is_refused_says_why(page, short_video, scripts):
     choose(page, short_video)
     page.get_by_role("button", name="More").click()

@@ -18,6 +18,8 @@
   let gaps = false; // more frames came than were sent, of a job that is moving
   let lost = false;
   let joined = ""; // the job that an empty page has joined by itself
+  let ended = ""; // the job that does not move any more, and how it stands
+  let pressed = ""; // what the last button does that was pressed
 
   haven.mount = (name, element, trigger) => {
     triggers.set(name, trigger);
@@ -130,9 +132,17 @@
     document.documentElement.dataset.job = answer.job ? answer.job.status : "none";
     if (generation !== null && generation !== answer.generation) triggers.get("chip")?.({});
     generation = answer.generation;
+    noteEnd(answer.job);
     haven.timeline && haven.timeline.follow(answer.job);
     join(answer.active);
     return answer.every_ms;
+  }
+
+  // How long an analysis took is known once it has ended: what the next one would take is said by it.
+  function noteEnd(shown) {
+    const now = shown && !shown.moving ? `${shown.job_id} ${shown.status}` : "";
+    if (now && now !== ended) triggers.get("plan")?.({});
+    ended = now;
   }
 
   // An empty page follows what a script or another window began; once, so that nobody is dragged back to it.
@@ -212,6 +222,9 @@
   function onAct(event, name) {
     const button = event.target.closest("[data-act]");
     if (!button || button.disabled) return;
+    const meant = `${name} ${actOf(button)}`;
+    if (event.detail > 1 && meant === pressed) return; // the rest of a double click: it says nothing more
+    pressed = meant;
     if (button.dataset.sure && button.dataset.asked !== "yes") {
       button.dataset.asked = "yes";
       button.dataset.label = button.textContent;

@@ -48,7 +48,8 @@ def test_without_a_known_length_that_of_the_file_counts(given, video, length):
 def test_a_file_about_another_video_is_told():
     notes = reading.drawn(read(DOG, LATE), "a.json", 22.0)["notes"]
     assert "The file is about a video of 0:24; this one has 0:22." in notes
-    assert "1 of its spans reach beyond the end" in notes
+    assert "1 of its spans reaches beyond the end" in notes
+    assert "2 of its spans reach beyond the end" in reading.drawn(read(LATE, LATE), "a.json", 22.0)["notes"]
     assert reading.drawn(read(DOG), "a.json", 24.4)["notes"] == ""
     assert "no span in it" in reading.drawn(read(), "a.json", 24.0)["notes"]
 

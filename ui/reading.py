@@ -145,7 +145,8 @@ def _notes(read: ReadSpans, named: Named, duration: float) -> list[str]:
         notes.append(f"The file is about a video of {about}; this one has {here}. It may be another one.")
     late = sum(span.end > duration + SAME_LENGTH for span in read.spans) if duration else 0
     if late:
-        notes.append(f"{late:,} of its spans reach beyond the end of this video.")
+        reach = "reaches" if late == 1 else "reach"
+        notes.append(f"{late:,} of its spans {reach} beyond the end of this video.")
     if len(named) > MOST_TAGS:
         notes.append(f"{len(named) - MOST_TAGS:,} more tags are not drawn.")
     if not read.spans:

@@ -232,6 +232,25 @@ def test_a_job_that_was_deleted_is_forgotten_whatever_else_is_asked_of_it(
         held.house.close()
 
 
+@pytest.mark.parametrize("verb", ["pause_all", "cancel_all"])
+def test_what_is_refused_for_all_changes_nothing_of_a_job_that_waits_for_the_database(
+    tmp_path, clip, other, monkeypatch, verb
+):
+    monkeypatch.setattr(patience, "LONG_SECONDS", 1.0)
+    held = Held(tmp_path / "data", clip, other)
+    try:
+        before = until(held.view, lambda job: (job.status, job.reason) == ("paused", "database"))
+        with pytest.raises(DatabaseLocked):
+            getattr(held.house.runner, verb)()
+        assert held.view() == before
+        other.let_go()
+        until(held.view, lambda job: job.status == "completed")
+        assert [frame.time_us for frame in held.house.frames(held.job_id)] == ALL_TIMES
+    finally:
+        other.let_go()
+        held.house.close()
+
+
 def test_a_model_that_comes_back_meanwhile_wakes_its_jobs_when_the_database_is_free(tmp_path, clip, other):
     house = Running(tmp_path / "data", FakeBackend())
     try:

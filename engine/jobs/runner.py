@@ -149,10 +149,10 @@ class JobRunner:
     def pause_all(self) -> int:
         """Pause the job that runs and all that wait, for whatever reason; gives how many these were."""
         with self._worker.held():
-            self._worker.end_all_unsaved(Ending(*STOPPED["pause"]))
             waiting = self._store.queue.move_all(("queued",), "paused", reason="user", error="")
             for reason in ("model", "disk", "database", "server"):
                 waiting += self._store.queue.move_all(("paused",), "paused", reason, reason="user", error="")
+            self._worker.end_all_unsaved(Ending(*STOPPED["pause"]))
             return waiting + self._worker.stop_run("pause")
 
     def resume_all(self) -> int:
@@ -165,8 +165,8 @@ class JobRunner:
     def cancel_all(self) -> int:
         """Cancel the job that runs and all that wait or are paused; gives how many these were."""
         with self._worker.held():
-            self._worker.end_all_unsaved(Ending(*STOPPED["cancel"]))
             waiting = self._store.queue.move_all(("queued", "paused"), "cancelled", reason="", error="")
+            self._worker.end_all_unsaved(Ending(*STOPPED["cancel"]))
             return waiting + self._worker.stop_run("cancel")
 
     def move(self, job_id: str, steps: int | None) -> None:

@@ -90,6 +90,10 @@ def test_a_row_leads_to_the_comparison_and_to_the_exports(page, runs, scripts):
     page.get_by_role("menuitem").click()
     expect(page.locator("[data-other]")).to_have_value(runs[1])
     row(page, runs[0]).get_by_role("button", name="Export").click()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("menuitem")).to_have_count(0)
+    expect(page.locator(f"#job-{runs[0]}").get_by_role("button", name="Delete")).to_be_focused()
+    row(page, runs[0]).get_by_role("button", name="Export").click()
     with page.expect_download() as arriving:
         page.get_by_role("menuitem", name="Everything").click()
     assert json.loads(Path(arriving.value.path()).read_text())["job"]["job_id"] == runs[0]

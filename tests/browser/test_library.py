@@ -92,6 +92,7 @@ def test_the_queue_is_moved_paused_resumed_and_cancelled(library, scripts, long_
     expect(cancel).to_have_text("Really cancel all?")
     cancel.click()
     expect(library.locator(".queue-head")).to_contain_text("Nothing is waiting")
+    expect(cancel).to_have_text("Cancel all")  # and asks anew the next time
     expect(video(library, "b.mp4")).to_contain_text("Cancelled")
     assert {job["status"] for job in scripts.predict(api_name="/jobs")[:3]} == {"cancelled"}
     forget = library.get_by_role("button", name=re.compile("^Forget"))

@@ -59,6 +59,7 @@
       chosen(button);
     });
     menu.addEventListener("keydown", (event) => {
+      if (event.key === "Tab") menu.hidePopover(); // and on to what follows its opener
       const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
       if (!step) return;
       event.preventDefault();

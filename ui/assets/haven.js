@@ -233,6 +233,7 @@
       button.focus();
       return;
     }
+    unsure(button); // it was meant, and asks anew the next time
     if (button.dataset.act === "open" || (button.dataset.act === "resume" && name === "jobs")) showTab("Video");
     triggers.get(name)?.({ act: button.dataset.act, job: button.dataset.job });
     for (const delay of [60, 200, 500]) setTimeout(soon, delay);

@@ -22,7 +22,7 @@ def plan(
         float(effective_interval(video, sampling)),
         frames / speed if speed and frames else None,
         runs,
-        at_least=sampling.mode == "shots",
+        at_least=sampling.mode == "shots" and frames != sampling.max_frames,
         reuse=sampling.reuse,
         extra_per_span=2 * edge.questions if edge else 0,
         extra_is_about=edge is not None and not edge.counted,

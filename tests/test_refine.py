@@ -202,6 +202,9 @@ def test_the_plan_says_what_a_span_may_cost_more(made, tmp_path):
             AnalysisRequest.of(made.clip.path, "dark", interval=1, options={"mode": "shots", "reuse": 3})
         )
         assert (plan.frames, plan.extra_per_span, plan.at_least, plan.reuse) == (SAMPLES, 0, True, 3.0)
+        most = {"mode": "shots", "max_frames": 3}
+        plan = engine.plan(AnalysisRequest.of(made.clip.path, "dark", interval=1, options=most))
+        assert (plan.frames, plan.at_least) == (3, False)
         plan = engine.plan(AnalysisRequest.of(made.clip.path, "dark", options={"mode": "keyframes"}))
         assert plan.frames == 5
         listed = {"times": [0, 1, 9], "refine": True}

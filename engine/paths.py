@@ -55,7 +55,8 @@ def why_not(path: str | Path, error: OSError | ValueError | RuntimeError, what: 
 def _impossible(path: str | Path, error: ValueError | RuntimeError, what: str) -> str:
     if isinstance(error, RuntimeError):  # as Python up to 3.12 says it
         return _circle(path, what)
-    return f"No {what} can have the name {str(path)[:_SHOWN]!r}: it holds a character that names cannot have."
+    shown = str(path)[-_SHOWN:]  # the end of it says which one
+    return f"No {what} can have the name {shown!r}: it holds a character that names cannot have."
 
 
 def _circle(path: str | Path, what: str) -> str:

@@ -74,6 +74,14 @@ def switched(engine: Engine, provider: str, model: str) -> SwitchFinished:
     return run.latest
 
 
+def served_by(engine: Engine, base_url: str, **options: object) -> None:
+    """Names a server "lab", waits until it has answered, and loads its first model."""
+    engine.servers.save("lab", base_url)
+    until(engine.providers, lambda seen: any(one.id == "openai" and one.available for one in seen))
+    run = engine.begin_switch("openai", engine.models("openai")[0].name, options=options)
+    assert run.wait(WAIT) and run.latest.success, run.latest.message
+
+
 class Running:
     """What runs in a data folder. `stop_before`: numbers of questions at which the run is interrupted."""
 

@@ -16,7 +16,7 @@ from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError, ServerAway
 from engine.jobs import JobRunner, retries, videos, worker
 from engine.jobs.run import identity
-from engine.jobs.views import job_spans
+from engine.jobs.views import job_spans, samples_of
 from engine.loading import Candidate
 from engine.slot import Slot
 from engine.video.frames import probe
@@ -324,7 +324,8 @@ def test_spans_end_with_the_range_that_was_analysed(house, clip):
     job_id = house.submit(clip, options={"end": 0.55})
     house.wait_for(job_id, "completed")
     job = house.store.job(job_id)
-    assert [(s.start_us, s.end_us) for s in job_spans(job, house.store.frames(job_id))] == [(0, 550_000)]
+    found = job_spans(job, samples_of(house.store.frames(job_id)))
+    assert [(s.start_us, s.end_us) for s in found] == [(0, 550_000)]
 
 
 def test_a_deleted_job_takes_its_answers_and_pictures_with_it(house, clip):

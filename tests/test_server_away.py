@@ -47,10 +47,7 @@ def engine(tmp_path):
 
 
 def load(engine, server) -> None:
-    engine.servers.save("lab", server.base_url)
-    run = engine.begin_switch("openai", engine.models("openai")[0].name)
-    run.wait()
-    assert run.latest.success, run.latest.message
+    running.served_by(engine, server.base_url)
 
 
 def submit(engine, clip) -> str:

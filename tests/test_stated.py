@@ -17,7 +17,7 @@ from storage.store import Store
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import SEES, FaultyServer, works
 from tests.fixtures.videos import constant, numbered_video
-from tests.running import WAIT, analysed
+from tests.running import analysed, served_by
 from ui import cards, library_cards
 from ui import spans as spans_page
 
@@ -76,9 +76,7 @@ def serving(engine):
 
         def begin(behaviour):
             server.behaviours = [behaviour]
-            engine.servers.save("lab", server.base_url)
-            run = engine.begin_switch("openai", engine.models("openai")[0].name, options={"parallel": 1})
-            assert run.wait(WAIT) and run.latest.success, run.latest.message
+            served_by(engine, server.base_url, parallel=1)
             return server
 
         yield begin

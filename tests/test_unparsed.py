@@ -10,7 +10,7 @@ from storage.store import Store
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import SEES, FaultyServer, works
 from tests.fixtures.videos import constant, numbered_video
-from tests.running import WAIT, analysed, until
+from tests.running import analysed, served_by, until
 from tests.watching import put, settled, watched
 
 FRAMES = 5
@@ -38,10 +38,7 @@ def engine(tmp_path, monkeypatch):
 def server(engine):
     """One that answers as it should while it is warmed up, each tag by a question of its own."""
     with FaultyServer(works(), listing=SEES) as server:
-        engine.servers.save("lab", server.base_url)
-        one_by_one = {"parallel": 1}  # so that the order of the answers is known
-        run = engine.begin_switch("openai", engine.models("openai")[0].name, options=one_by_one)
-        assert run.wait(WAIT) and run.latest.success, run.latest.message
+        served_by(engine, server.base_url, parallel=1)  # so that the order of the answers is known
         yield server
 
 

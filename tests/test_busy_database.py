@@ -201,8 +201,8 @@ def test_a_stop_holds_also_where_the_job_gives_up_waiting(tmp_path, clip, other,
         assert shown.reason == ("user" if verb == "pause" else "")
         other.let_go()
         assert held.house.run(clip, **ASKED).status == "completed"
-        job = held.house.store.job(held.job_id)
-        assert (job.status, job.reason) == (wanted, shown.reason), "it does not go on by itself"
+        job = until(lambda: held.house.store.job(held.job_id), lambda job: job.status == wanted)
+        assert job.reason == shown.reason, "it does not go on by itself"
         assert held.house.resume(held.job_id).status == "completed"
         assert [frame.time_us for frame in held.house.frames(held.job_id)] == ALL_TIMES
     finally:

@@ -106,6 +106,8 @@ class Watcher:
             if strange:
                 self._store.library.delete_files(strange)
             if gone:
+                if (why := scan.why_unreadable(folder.path)) is not None:
+                    raise why  # the folder went away in the middle of the look: no file of it is gone
                 self._store.library.change_files(gone, state="gone", reason="")
             after = rows[-1][1]
 

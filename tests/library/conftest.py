@@ -5,7 +5,7 @@ from fixtures.videos import colour_video, constant, numbered_video
 
 from engine.library import queueing, watch
 from tests.running import until
-from tests.watching import opened, put, watched
+from tests.watching import opened, put, states, watched
 
 
 @pytest.fixture(autouse=True)
@@ -52,5 +52,6 @@ def queue(engine, clips, films):
         with video.open("ab") as file:
             file.write(name.encode())  # another content, which no player minds
     watched(engine, films, interval=0.04)
+    until(lambda: list(states(engine).values()), lambda found: found == ["queued"] * 4)
     until(lambda: engine.library.queue(), lambda view: (view.running, view.waiting) == (1, 3))
     return engine.library

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.library import content, queueing
+from engine.library import content, queueing, scan
 from engine.video.request import AnalysisRequest
 from tests.running import until
 from tests.watching import put, settled, states, watched
@@ -123,6 +123,24 @@ def test_a_folder_that_goes_away_loses_nothing(engine, clips, films, tmp_path):
     assert states(engine) == {"red.mp4": "done"}
     (tmp_path / "unplugged").rename(films)
     until(lambda: engine.library.folder(view.folder_id).trouble, lambda said: said == "")
+
+
+def test_a_folder_that_goes_away_in_the_middle_of_a_look_loses_nothing(
+    engine, clips, films, tmp_path, monkeypatch
+):
+    put(clips, "red.mp4", films)
+    view = watched(engine, films)
+    settled(engine, red_mp4="done")
+    is_there = scan.is_there
+
+    def goes_first(path: str) -> bool:
+        if films.exists():
+            films.rename(tmp_path / "unplugged")
+        return is_there(path)
+
+    monkeypatch.setattr(scan, "is_there", goes_first)
+    until(lambda: engine.library.folder(view.folder_id).trouble, lambda said: "cannot be read" in said)
+    assert states(engine) == {"red.mp4": "done"}
 
 
 @pytest.mark.parametrize("mount_point_stays", [False, True])

@@ -66,6 +66,20 @@ def engine_over(shelf: Path, folder: Path) -> Iterator[Engine]:
             engine.close()
 
 
+@contextmanager
+def engine_without_servers(folder: Path) -> Iterator[Engine]:
+    """An engine that knows no server but those that a test names."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("OPENAI_BASE_URL", "HAVEN_OPENAI_SERVERS"):
+            patched.delenv(name, raising=False)
+        engine = Engine(Store.open(folder / "data"), folder / "models")
+        engine.start()
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
 def switched(engine: Engine, provider: str, model: str) -> SwitchFinished:
     """How a switch of models ended."""
     run = engine.begin_switch(provider, model)

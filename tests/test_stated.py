@@ -8,16 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from engine.engine import Engine
 from engine.video.corrections import Correction, corrected
 from engine.video.exports.reading import parse_spans
 from engine.video.request import AnalysisRequest
 from engine.video.spans import Sample, spans
-from storage.store import Store
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import SEES, FaultyServer, works
 from tests.fixtures.videos import constant, numbered_video
-from tests.running import analysed, served_by
+from tests.running import analysed, engine_without_servers, served_by
 from ui import cards, library_cards
 from ui import spans as spans_page
 
@@ -60,13 +58,9 @@ def clip(tmp_path_factory):
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
-    for name in ("OPENAI_BASE_URL", "HAVEN_OPENAI_SERVERS"):
-        monkeypatch.delenv(name, raising=False)
-    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
-    engine.start()
-    yield engine
-    engine.close()
+def engine(tmp_path):
+    with engine_without_servers(tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture

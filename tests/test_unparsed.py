@@ -4,13 +4,11 @@ import json
 
 import pytest
 
-from engine.engine import Engine
 from engine.library import queueing, watch
-from storage.store import Store
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import SEES, FaultyServer, works
 from tests.fixtures.videos import constant, numbered_video
-from tests.running import analysed, served_by, until
+from tests.running import analysed, engine_without_servers, served_by, until
 from tests.watching import put, settled, watched
 
 FRAMES = 5
@@ -25,13 +23,9 @@ def clips(tmp_path_factory):
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
-    for name in ("OPENAI_BASE_URL", "HAVEN_OPENAI_SERVERS"):
-        monkeypatch.delenv(name, raising=False)
-    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
-    engine.start()
-    yield engine
-    engine.close()
+def engine(tmp_path):
+    with engine_without_servers(tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -18,16 +18,7 @@
   let sought = false; // a person asked for it elsewhere: it is brought into sight when it is there
 
   haven.comparing = { mount, reset, follow, against };
-  const moved = haven.onPlayhead;
-  haven.onPlayhead = (seconds) => {
-    moved(seconds);
-    place();
-  };
-  addEventListener("resize", () => requestAnimationFrame(draw));
-  new MutationObserver(() => requestAnimationFrame(draw)).observe(document.documentElement, {
-    attributes: true,
-    attributeFilter: ["data-look"],
-  });
+  haven.alongVideo({ place, draw });
 
   function mount(element) {
     root = element;

@@ -34,16 +34,7 @@
 
   haven.putAwaySpans = putAway;
 
-  const moved = haven.onPlayhead;
-  haven.onPlayhead = (seconds) => {
-    moved(seconds);
-    place();
-  };
-  addEventListener("resize", () => requestAnimationFrame(draw));
-  new MutationObserver(() => requestAnimationFrame(draw)).observe(document.documentElement, {
-    attributes: true,
-    attributeFilter: ["data-look"],
-  });
+  haven.alongVideo({ place, draw });
 
   function find(element, selector) {
     return element.querySelector(selector);

@@ -17,12 +17,16 @@
   haven.timeline = { reset, follow, show, length: () => (line ? line.duration : 0) };
   haven.playhead = () => playhead;
   haven.shade = (sure, byPerson) => FAINT + (1 - FAINT) * (sure ?? (byPerson ? 1 : UNKNOWN)) ** 2;
+  const along = []; // what lies along the video: each has `place` for a new playhead, and `draw`
+  haven.alongVideo = (one) => along.push(one);
+  haven.alongVideo({ place, draw });
   haven.onPlayhead = (seconds) => {
     playhead = seconds;
-    place();
+    for (const one of along) one.place();
   };
-  addEventListener("resize", () => requestAnimationFrame(draw));
-  new MutationObserver(() => requestAnimationFrame(draw)).observe(document.documentElement, {
+  const drawAll = () => requestAnimationFrame(() => along.forEach((one) => one.draw()));
+  addEventListener("resize", drawAll);
+  new MutationObserver(drawAll).observe(document.documentElement, {
     attributes: true,
     attributeFilter: ["data-look"],
   });

@@ -54,8 +54,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
+    before = decoding()
     yield
-    assert [thread.name for thread in threading.enumerate() if "decoding" in thread.name] == []
+    assert decoding() <= before
+
+
+def decoding() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "decoding"}
 
 
 def numbers(clip: Clip, interval: Fraction, cancel: CancelToken | None = None) -> list[int]:

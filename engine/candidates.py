@@ -27,9 +27,12 @@ def candidate(provider_id: str, model: str, options: Mapping[str, Any], shelf: P
 
 
 def find(provider_id: str, model: str, shelf: Path) -> ModelEntry:
-    """Raises: InvalidInput for an unknown provider; ModelError when it is not there, or has no such model."""
+    """Waits for a server that takes its time, since somebody wants a model of it.
+
+    Raises: InvalidInput for an unknown provider; ModelError when it is not there, or has no such model.
+    """
     source = provider(provider_id)
-    reason = source.unavailable()
+    reason = source.unavailable(patient=True)
     if reason:
         raise ModelError(f"{source.label} cannot be used here: {reason}")
     entries = source.models(shelf)

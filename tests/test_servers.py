@@ -1,6 +1,7 @@
 """Servers that are named while Haven runs: kept, followed at once, and their keys in the keyring alone."""
 
 import logging
+import threading
 
 import httpx
 import pytest
@@ -8,19 +9,21 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from serving import served
 
-from engine.backends.remote import named
+from engine.backends.remote import named, reach
+from engine.backends.remote.lines import Limits
 from engine.engine import Engine
 from engine.errors import InvalidInput
 from engine.events import ServerView
 from storage.errors import DiskFull
 from storage.store import Store
-from tests.fixtures.faulty_server import FaultyServer, works
+from tests.fixtures.faulty_server import SEES, FaultyServer, works
 from tests.fixtures.keyring_stand_in import KeyringStandIn
 from tests.fixtures.ollama_server import OllamaStandIn
 from ui import server_rows
 
 URL = "http://127.0.0.1:9/v1"
 SECRET = "sk-very-secret"
+LONG = 60  # seconds, for what happens at once or never
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +84,29 @@ def test_the_list_of_models_follows_without_a_restart(engine):
         engine.servers.remove("one")
         assert engine.models("openai") == [second]
         assert engine.status().provider == "openai"  # what serves goes on
+
+
+def test_who_loads_a_model_waits_for_a_server_that_takes_its_time(engine, monkeypatch):
+    monkeypatch.setattr(reach, "LOOK", Limits(LONG, LONG, LONG))
+    go = threading.Event()
+
+    def late(exchange, asked):
+        if asked.path != "/v1/models":
+            return works()(exchange, asked)
+        exchange.server.waiting.set()
+        assert go.wait(LONG)
+        return exchange.json(SEES)
+
+    with FaultyServer(late) as server:
+        server.listing = None
+        engine.servers.save("lab", server.base_url)
+        run = engine.begin_switch("openai", "lab: colours")
+        assert server.waiting.wait(LONG)
+        reasons = {one.id: one.reason for one in engine.providers()}
+        assert "has not answered yet" in reasons["openai"]  # who only looks at the page does not wait
+        go.set()
+        assert run.wait(LONG)
+        assert run.latest.success, run.latest.message
 
 
 def test_a_key_goes_to_the_keyring_and_to_its_server_and_nowhere_else(engine, keyring, tmp_path, caplog):

@@ -197,8 +197,11 @@ class Provider(Protocol):
     id: str
     label: str
 
-    def unavailable(self) -> str:
-        """Why it cannot be used here, for the person; empty when it can."""
+    def unavailable(self, patient: bool = False) -> str:
+        """Why it cannot be used here, for the person; empty when it can.
+
+        A server that takes its time is a reason too, unless `patient` gives it all the time that it may take.
+        """
 
     def models(self, shelf: Path) -> list[ModelEntry]:
         """What can be loaded now; `shelf` is the models folder."""

@@ -46,8 +46,8 @@ class OllamaProvider:
         self._setting = "its address on the Models tab" if named else "OLLAMA_HOST"
         self._limits, self._patience = limits, patience
 
-    def unavailable(self) -> str:
-        """Looks for well below a second, and no more often than every few seconds."""
+    def unavailable(self, patient: bool = False) -> str:
+        """Looks for well below a second unless `patient`, and no more often than every few seconds."""
         if find_spec("ollama") is None:
             return "The package ollama is not installed. Run: pip install -r requirements.txt"
         try:
@@ -59,6 +59,7 @@ class OllamaProvider:
             address,
             lambda: why_not(address, "api/version"),
             otherwise=f"{address.url} has not answered yet. {address.not_there}",
+            patient=patient,
         )
 
     def models(self, shelf: Path) -> list[ModelEntry]:

@@ -58,8 +58,8 @@ class OpenAIProvider:
         """`source` tells the servers, `limits` and `patience` are those of answering."""
         self._source, self._limits, self._patience = source, limits, patience
 
-    def unavailable(self) -> str:
-        """All servers side by side, well below a second; one that answers is enough."""
+    def unavailable(self, patient: bool = False) -> str:
+        """All servers side by side, well below a second unless `patient`; one that answers is enough."""
         if find_spec("openai") is None:
             return "The package openai is not installed. Run: pip install -r requirements.txt"
         try:
@@ -67,7 +67,9 @@ class OpenAIProvider:
         except InvalidInput as error:
             return str(error)
         import_module("httpx")  # before the clock runs; the page has it imported already
-        found = self._reach.ask_all({address: _look_at(address) for address in addresses}, _late)
+        found = self._reach.ask_all(
+            {address: _look_at(address) for address in addresses}, _late, patient=patient
+        )
         return "" if "" in found.values() else " ".join(found.values())
 
     def models(self, shelf: Path) -> list[ModelEntry]:

@@ -1,7 +1,7 @@
 """Whether a server answers, and what: asked on a thread of its own, kept for some seconds.
 
 The page asks often and must never wait; a name that cannot be looked up may block for many seconds in
-the operating system, whatever time-out is set. Knows HTTP, and no provider.
+the operating system, whatever time-out is set. Who loads a model waits. Knows HTTP, and no provider.
 """
 
 import threading
@@ -42,17 +42,20 @@ class Reach(Generic[T]):
         self._under_way: dict[Hashable, _Look[T]] = {}
         self._last: dict[Hashable, _Look[T]] = {}
 
-    def ask(self, address: K, look: Callable[[], T], otherwise: T) -> T:
+    def ask(self, address: K, look: Callable[[], T], otherwise: T, patient: bool = False) -> T:
         """What `look` finds at `address`; `otherwise` where it has not come back in time and never had.
 
-        A look that takes longer goes on, and the next call gets what it finds. `look` must not raise.
+        A look that takes longer goes on, and the next call gets what it finds; who is `patient` waits until
+        it must be over. `look` must not raise.
         """
-        return self.ask_all({address: look}, lambda late: otherwise)[address]
+        return self.ask_all({address: look}, lambda late: otherwise, patient)[address]
 
-    def ask_all(self, looks: Mapping[K, Callable[[], T]], otherwise: Callable[[K], T]) -> dict[K, T]:
+    def ask_all(
+        self, looks: Mapping[K, Callable[[], T]], otherwise: Callable[[K], T], patient: bool = False
+    ) -> dict[K, T]:
         """The same for several addresses, side by side."""
         begun = {address: self._begin(address, look) for address, look in looks.items()}
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + (max(self._patience, LOOK.total) if patient else self._patience)
         found = {address: self._result(address, begun[address], deadline) for address in looks}
         return {
             address: otherwise(address) if result is None else result for address, result in found.items()

@@ -17,7 +17,7 @@ from benchmarks.record import quantile
 from engine.backends.base import Backend
 from engine.cancel import CancelToken
 from engine.engine import Engine
-from engine.events import SwitchFinished
+from engine.events.switching import SwitchFinished
 from engine.slot import Slot
 from engine.video.request import AnalysisRequest
 from storage.store import Store

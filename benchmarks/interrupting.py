@@ -16,7 +16,7 @@ from engine.backends.base import Backend, Finished, Frame, FrameTask, Message, T
 from engine.cancel import CancelToken
 from engine.engine import BUILTIN, Engine
 from engine.errors import Cancelled
-from engine.events import SwitchFinished
+from engine.events.switching import SwitchFinished
 from engine.settings import GenerationSettings
 from engine.video.request import AnalysisRequest
 from storage.store import Store

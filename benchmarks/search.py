@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.record import quantile, save
 from engine.engine import Engine
-from engine.events import SearchHit
+from engine.events.findings import SearchHit
 from storage.library import Seen
 from storage.records import FrameRecord, JobRecord
 from storage.search import note_tags

@@ -24,7 +24,7 @@ from engine.backends.base import Backend, FrameTask
 from engine.backends.openai.provider import OpenAIProvider
 from engine.backends.openai.servers import Server
 from engine.cancel import CancelToken
-from engine.events import FrameRead
+from engine.events.analysis import FrameRead
 from engine.loading import Candidate
 from engine.settings import LoadOptions, Sampling
 from engine.slot import Slot

@@ -21,7 +21,7 @@ from benchmarks.models import TINY_MODEL, shelf_of_models
 from benchmarks.record import quantile, save
 from engine.cancel import CancelToken
 from engine.engine import BUILTIN, Engine
-from engine.events import SwitchFinished
+from engine.events.switching import SwitchFinished
 from storage.store import Store
 from tests.fixtures.videos import numbered_picture
 from tests.fixtures.write_gguf import write_pair

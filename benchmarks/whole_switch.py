@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.models import KEPT, shelf_of_models
 from benchmarks.record import save
 from engine.engine import BUILTIN, Engine
-from engine.events import SwitchFinished
+from engine.events.switching import SwitchFinished
 from storage.store import Store
 from tests.fixtures.write_gguf import write_pair
 

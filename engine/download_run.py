@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError
-from engine.events import DownloadState, DownloadView
+from engine.events.models import DownloadState, DownloadView
 
 log = logging.getLogger(__name__)
 WAITS = "Waits until another download has ended."

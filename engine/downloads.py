@@ -11,7 +11,7 @@ from pathlib import Path
 from engine.backends.ollama.provider import OllamaProvider
 from engine.download_run import STOPPED, DownloadRun
 from engine.errors import InvalidInput, ModelError
-from engine.events import DownloadView, ModelOffer
+from engine.events.models import DownloadView, ModelOffer
 from engine.fetching import PAUSES, Fetch
 from engine.hub import HubLine
 from engine.memory import Room, room

@@ -20,17 +20,9 @@ from engine.candidates import candidate
 from engine.chat.conversation import Chats
 from engine.downloads import Downloads
 from engine.errors import Busy, InvalidInput
-from engine.events import (
-    AnalysisPlan,
-    FrameView,
-    JobResult,
-    JobStatus,
-    JobView,
-    ProviderStatus,
-    Status,
-    SwitchFinished,
-    SwitchProgress,
-)
+from engine.events.jobs import AnalysisPlan, FrameView, JobResult, JobStatus, JobView
+from engine.events.models import ProviderStatus
+from engine.events.switching import Status, SwitchFinished, SwitchProgress
 from engine.jobs import JobRunner
 from engine.jobs.again import request_of
 from engine.jobs.comparing import Comparisons

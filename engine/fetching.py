@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.cancel import CancelToken
 from engine.errors import ModelError, OutOfSpace
-from engine.events import ModelOffer
+from engine.events.models import ModelOffer
 from engine.hub import HubFault, HubFile, HubLine, Listing
 from engine.offers import FETCHED, folder_of
 from engine.staging import Part, Staging, is_the_same

@@ -12,7 +12,7 @@ from typing import Any
 from engine.backends.base import Backend, LoadPlan, LoadProgress
 from engine.cancel import CancelToken
 from engine.errors import HavenError, ModelError
-from engine.events import SwitchPhase
+from engine.events.switching import SwitchPhase
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import psutil
 from engine.backends.base import BackendInfo, ModelEntry
 from engine.catalog import read_config
 from engine.errors import ModelError
-from engine.events import Fit
+from engine.events.models import Fit
 
 _ROOM_TO_WORK = 1.1  # of the weights' size
 _CONTEXT = 300_000_000  # bytes: cache and work space of a GGUF model of a few billion weights

@@ -13,7 +13,7 @@ from typing import Any
 from engine.backends import provider
 from engine.backends.base import ModelEntry
 from engine.errors import InvalidInput
-from engine.events import Fit, ModelOffer
+from engine.events.models import Fit, ModelOffer
 from engine.memory import Room
 
 CATALOG = Path(__file__).parent.parent / "models" / "catalog.toml"

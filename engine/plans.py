@@ -2,7 +2,7 @@
 
 from engine.backends.base import BackendInfo, FrameTask
 from engine.backends.remote.questions import Cost, cost_of
-from engine.events import AnalysisPlan
+from engine.events.jobs import AnalysisPlan
 from engine.video.edge_cost import edge_cost
 from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest

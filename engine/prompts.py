@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from engine.chat.texts import printable
 from engine.errors import InvalidInput
-from engine.events import SavedPrompt
+from engine.events.jobs import SavedPrompt
 from engine.trouble import storage_said
 from engine.video.tags import read_tags
 from storage.prompts import PromptStore

@@ -16,7 +16,7 @@ from engine.backends.remote.keys import forget_key, keep_key, key_of, why_no_key
 from engine.backends.remote.lines import checked_url
 from engine.backends.remote.named import Named, tell
 from engine.errors import InvalidInput
-from engine.events import ServersView, ServerView
+from engine.events.models import ServersView, ServerView
 
 SETTING = "servers"
 MAX_NAME = 40  # characters

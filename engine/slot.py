@@ -17,7 +17,7 @@ from engine import loading
 from engine.backends.base import Backend, BackendInfo, LoadPlan
 from engine.cancel import CancelToken
 from engine.errors import Busy, Cancelled, HavenError, InvalidInput, ModelError
-from engine.events import SwitchFinished, SwitchPhase, SwitchProgress
+from engine.events.switching import SwitchFinished, SwitchPhase, SwitchProgress
 from engine.leases import Leases, Occupant, Tenant
 from engine.loading import Candidate
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 from engine.cancel import CancelToken
-from engine.events import SwitchFinished, SwitchProgress
+from engine.events.switching import SwitchFinished, SwitchProgress
 
 log = logging.getLogger(__name__)
 

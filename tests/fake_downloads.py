@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import InvalidInput
-from engine.events import DownloadView, Fit, ModelOffer
+from engine.events.models import DownloadView, Fit, ModelOffer
 
 SMALL = ModelOffer(
     id="small-sees",

@@ -12,17 +12,9 @@ from fake_findings import FakeFindings, FakeSearch
 
 from engine.backends.base import BackendInfo, ModelEntry
 from engine.errors import InvalidInput, MediaError
-from engine.events import (
-    RESUMABLE,
-    AnalysisPlan,
-    FrameView,
-    JobResult,
-    JobView,
-    ProviderStatus,
-    Status,
-    SwitchFinished,
-    SwitchProgress,
-)
+from engine.events.jobs import RESUMABLE, AnalysisPlan, FrameView, JobResult, JobView
+from engine.events.models import ProviderStatus
+from engine.events.switching import Status, SwitchFinished, SwitchProgress
 from engine.servers import NamedServers
 from engine.settings import GenerationSettings
 from engine.video.frames import VideoInfo

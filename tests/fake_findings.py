@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from engine.events import FrameView, JobView, LookedView, SearchHit, SpansView, SpanView
+from engine.events.findings import LookedView, SearchHit, SpansView, SpanView
+from engine.events.jobs import FrameView, JobView
 from engine.video import spans
 from engine.video.span_settings import SpanSettings
 

@@ -10,7 +10,8 @@ import pytest
 
 from engine.backends.base import LoadPlan
 from engine.engine import Engine
-from engine.events import ENDED, SwitchFinished
+from engine.events.jobs import ENDED
+from engine.events.switching import SwitchFinished
 from engine.jobs import JobRunner
 from engine.jobs.views import job_spans, samples_of
 from engine.loading import Candidate

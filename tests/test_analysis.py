@@ -9,7 +9,7 @@ from fakes import FakeBackend, Leases, frame
 from engine.backends.base import FrameAnswer, FrameTask
 from engine.cancel import CancelToken
 from engine.errors import Busy, Cancelled, MediaError, ModelError
-from engine.events import AnalysisEnded, FrameLost, FrameRead
+from engine.events.analysis import AnalysisEnded, FrameLost, FrameRead
 from engine.video.analysis import analyse
 
 TASK = FrameTask(("boat",), "What is there?")

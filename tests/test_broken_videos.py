@@ -12,7 +12,7 @@ import pytest
 from engine.backends.base import Frame
 from engine.cancel import CancelToken
 from engine.errors import MediaError
-from engine.events import FrameLost
+from engine.events.analysis import FrameLost
 from engine.settings import Sampling
 from engine.video.frames import probe, sample, sample_count
 from tests.fixtures.videos import (

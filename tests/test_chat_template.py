@@ -17,7 +17,7 @@ from engine.backends.chat_template import ChatTemplate, RefusedConversation, ref
 from engine.cancel import CancelToken
 from engine.engine import Engine
 from engine.errors import Cancelled, ModelError
-from engine.events import SwitchFinished
+from engine.events.switching import SwitchFinished
 from engine.settings import GenerationSettings, LoadOptions
 from tests import running
 from tests.fixtures.write_gguf import TINY, write_pair

@@ -12,7 +12,7 @@ from serving import served
 
 from engine.engine import Engine
 from engine.errors import InvalidInput
-from engine.events import CaptionPair, DifferenceView
+from engine.events.comparing import CaptionPair, DifferenceView
 from storage.records import FrameRecord
 from storage.store import Store
 from tests.fixtures.videos import colour_video

@@ -12,7 +12,8 @@ from fixtures.videos import colour_video
 
 from engine.engine import Engine
 from engine.errors import Busy, InvalidInput, MediaError, OutOfSpace
-from engine.events import ENDED, SwitchFinished
+from engine.events.jobs import ENDED
+from engine.events.switching import SwitchFinished
 from engine.settings import GenerationSettings
 from engine.video.request import AnalysisRequest
 from storage.store import Store

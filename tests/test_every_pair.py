@@ -31,7 +31,8 @@ from engine.backends.transformers import devices
 from engine.backends.transformers.model import TransformersBackend
 from engine.cancel import CancelToken
 from engine.engine import Engine
-from engine.events import MessageView, SwitchFinished
+from engine.events.chat import MessageView
+from engine.events.switching import SwitchFinished
 from engine.settings import LoadOptions
 from storage.store import Store
 from tests.fixtures import llama_server, ollama_server

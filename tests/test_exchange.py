@@ -9,7 +9,7 @@ import pytest
 from engine.chat.exchange import as_json, as_markdown, from_json
 from engine.chat.texts import MAX_TEXT
 from engine.errors import InvalidInput
-from engine.events import Conversation, MessageView, SessionView
+from engine.events.chat import Conversation, MessageView, SessionView
 
 ANSWER = {
     "error": "",

@@ -13,7 +13,8 @@ import opentimelineio
 import pytest
 
 from engine.errors import InvalidInput, MediaError
-from engine.events import FrameView, JobResult, JobView, SpanView
+from engine.events.findings import SpanView
+from engine.events.jobs import FrameView, JobResult, JobView
 from engine.video.exports import FORMATS, Material, export
 from engine.video.exports.material import rounded
 from engine.video.exports.timecode import Counting, counting

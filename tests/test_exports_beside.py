@@ -8,7 +8,7 @@ import pytest
 from test_exports import material
 
 from engine.errors import FileInTheWay, InvalidInput
-from engine.events import SpanView
+from engine.events.findings import SpanView
 from engine.video.exports import read_spans, write_beside
 from engine.video.exports.beside import key, place_beside
 

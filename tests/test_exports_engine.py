@@ -10,7 +10,7 @@ from fixtures.videos import colour_video
 
 from engine.engine import Engine
 from engine.errors import FileInTheWay, InvalidInput, MediaError
-from engine.events import ENDED
+from engine.events.jobs import ENDED
 from engine.video.request import AnalysisRequest
 from storage.store import Store
 from tests.running import until

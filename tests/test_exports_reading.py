@@ -8,7 +8,7 @@ import pytest
 from test_exports import NASTY, frame, material
 
 from engine.errors import InvalidInput
-from engine.events import SpanView
+from engine.events.findings import SpanView
 from engine.video.exports import FORMATS, read_spans
 from engine.video.exports.ai_json import model_number
 from engine.video.exports.reading import MOST_BYTES, ReadSpan, parse_spans

@@ -11,7 +11,8 @@ import pytest
 from fake_engine import FRAMES, FakeEngine
 
 from engine.errors import MediaError, ModelError
-from engine.events import AnalysisPlan, Status, SwitchProgress
+from engine.events.jobs import AnalysisPlan
+from engine.events.switching import Status, SwitchProgress
 from engine.video.request import AnalysisRequest
 from ui import bar, cards, endpoints, follow, jobs, media, off_loop, panels, stage, video, wording
 from ui.asking import Asked

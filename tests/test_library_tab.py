@@ -12,7 +12,7 @@ from gradio_client import Client
 from serving import served
 
 from engine.engine import Engine
-from engine.events import JobView
+from engine.events.jobs import JobView
 from engine.library import queueing, watch
 from engine.library.views import DiskUse, FilesPage, FileView, FolderView, QueueView
 from engine.settings import Sampling

@@ -7,7 +7,7 @@ import pytest
 from fakes import INFO
 
 from engine.backends.base import ModelEntry
-from engine.events import Fit
+from engine.events.models import Fit
 from engine.memory import Room, free_bytes, needed_bytes, room
 
 GB = 10**9

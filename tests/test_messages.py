@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from engine.events import MessageView, SessionView
+from engine.events.chat import MessageView, SessionView
 from ui import messages
 from ui.light_markdown import inline, light_markdown
 

@@ -12,7 +12,8 @@ from fake_engine import FakeEngine
 
 from engine.backends.base import ModelEntry
 from engine.errors import InvalidInput, ModelError
-from engine.events import DownloadView, Fit, ProviderStatus, Status
+from engine.events.models import DownloadView, Fit, ProviderStatus
+from engine.events.switching import Status
 from engine.memory import Room
 from ui import download_cards, model_cards, models, wording
 from ui.follow import BUSY_MS, IDLE_MS

@@ -7,7 +7,7 @@ import pytest
 
 from engine import offers
 from engine.errors import InvalidInput
-from engine.events import Fit
+from engine.events.models import Fit
 from engine.memory import Room
 from engine.offers import CATALOG, folder_of, read_catalog
 

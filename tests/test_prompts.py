@@ -8,7 +8,7 @@ from serving import served
 
 from engine.engine import Engine
 from engine.errors import InvalidInput
-from engine.events import SavedPrompt
+from engine.events.jobs import SavedPrompt
 from engine.prompts import MAX_NAME, MAX_PROMPT, tags_text
 from engine.video.tags import parse_tags
 from storage.store import Store

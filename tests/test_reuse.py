@@ -8,7 +8,7 @@ import pytest
 
 from engine.backends.base import FrameAnswer, FrameTask
 from engine.cancel import CancelToken
-from engine.events import FrameRead
+from engine.events.analysis import FrameRead
 from engine.video.analysis import analyse
 from engine.video.reuse import Reuse
 from tests.fakes import FakeBackend, Leases, frame

@@ -10,7 +10,7 @@ import pytest
 from engine.cancel import CancelToken
 from engine.engine import Engine
 from engine.errors import Cancelled, InvalidInput
-from engine.events import FrameLost
+from engine.events.analysis import FrameLost
 from engine.settings import Sampling
 from engine.video.frames import planned_count, probe, sample
 from engine.video.request import AnalysisRequest

@@ -13,7 +13,7 @@ from engine.backends.remote import named, reach
 from engine.backends.remote.lines import Limits
 from engine.engine import Engine
 from engine.errors import InvalidInput
-from engine.events import ServerView
+from engine.events.models import ServerView
 from storage.errors import DiskFull
 from storage.store import Store
 from tests.fixtures.faulty_server import SEES, FaultyServer, works

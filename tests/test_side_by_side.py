@@ -9,7 +9,7 @@ from fakes import FakeBackend, Gate, Leases, frame
 from engine.backends.base import FrameAnswer, FrameTask
 from engine.cancel import CancelToken
 from engine.errors import Busy, Cancelled, MediaError, ServerAway
-from engine.events import AnalysisEnded, FrameLost
+from engine.events.analysis import AnalysisEnded, FrameLost
 from engine.settings import LoadOptions
 from engine.video.analysis import analyse
 from engine.video.reuse import Reuse

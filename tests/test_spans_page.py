@@ -8,7 +8,7 @@ from fake_engine import FRAMES, FakeEngine
 from serving import served
 
 from engine.errors import InvalidInput
-from engine.events import LookedView, SearchHit, SpansView, SpanView
+from engine.events.findings import LookedView, SearchHit, SpansView, SpanView
 from ui import found, spans
 from ui.asking import Asked
 from ui.media import Opened

@@ -13,7 +13,8 @@ from typing import Any
 
 import gradio as gr
 
-from engine.events import ENDED, SwitchFinished
+from engine.events.jobs import ENDED
+from engine.events.switching import SwitchFinished
 from engine.settings import named
 from engine.video.request import AnalysisRequest
 from ui.endpoints import offer, plain, said, spoken

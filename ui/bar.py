@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine.events import ProviderStatus
+from engine.events.models import ProviderStatus
 from ui.handling import QUIET, explain, notice
 from ui.house import House
 from ui.off_loop import at_once, quick, slow

@@ -7,7 +7,7 @@ only has to touch what differs.
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from engine.events import RESUMABLE, FrameView, JobResult, JobView
+from engine.events.jobs import RESUMABLE, FrameView, JobResult, JobView
 from engine.video.sureness import doubtful, stated
 from ui import wording
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import InvalidInput
-from engine.events import Conversation, MessageView
+from engine.events.chat import Conversation, MessageView
 from ui import messages
 from ui.follow import IDLE_MS, differing
 

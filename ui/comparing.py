@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from engine.events import CaptionPair, ComparedTag, ComparisonView, DifferenceView, JobView
+from engine.events.comparing import CaptionPair, ComparedTag, ComparisonView, DifferenceView
+from engine.events.jobs import JobView
 from ui import panels, wording
 from ui.cards import TAG_COLOURS
 from ui.spans import FINEST, bars, looked

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from html import escape
 
-from engine.events import DownloadView, ProviderStatus
+from engine.events.models import DownloadView, ProviderStatus
 from ui import wording
 
 MOVING = frozenset({"waiting", "downloading"})

@@ -12,7 +12,7 @@ from typing import Any, Self
 import gradio as gr
 
 from engine.errors import HavenError
-from engine.events import JobView
+from engine.events.jobs import JobView
 from engine.video.span_settings import SpanSettings
 from ui import wording
 from ui.asking import Asked, beyond

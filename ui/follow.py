@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from engine.errors import InvalidInput
-from engine.events import FrameView, JobView
+from engine.events.jobs import FrameView, JobView
 from ui import cards, panels
 from ui.wording import printable
 

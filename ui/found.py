@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from engine.events import SearchHit
+from engine.events.findings import SearchHit
 from ui import wording
 
 MOST = 40  # places on the page

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import PurePath
 
 from engine.errors import InvalidInput
-from engine.events import RESUMABLE, JobView
+from engine.events.jobs import RESUMABLE, JobView
 from engine.library.views import DiskUse, FilesPage, FileView, FolderView, QueueView
 from engine.video.request import AnalysisRequest
 from ui import wording

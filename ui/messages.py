@@ -8,7 +8,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from engine.events import MessageView, SessionView
+from engine.events.chat import MessageView, SessionView
 from ui import wording
 from ui.light_markdown import light_markdown
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from html import escape
 
 from engine.backends.base import ModelEntry
-from engine.events import DownloadView, Fit, ModelOffer, ProviderStatus, Status
+from engine.events.models import DownloadView, Fit, ModelOffer, ProviderStatus
+from engine.events.switching import Status
 from ui import download_cards, wording
 from ui.download_cards import PULLED, button
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import InvalidInput
-from engine.events import DownloadView
+from engine.events.models import DownloadView
 from ui.api import EVERY_SECONDS
 from ui.download_cards import MOVING, PULLED
 from ui.endpoints import offer, plain, said, spoken

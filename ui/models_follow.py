@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.backends.base import ModelEntry
 from engine.backends.remote.reach import Reach
-from engine.events import DownloadView, ModelOffer, ProviderStatus
+from engine.events.models import DownloadView, ModelOffer, ProviderStatus
 from engine.memory import needed_bytes, room
 from engine.offers import is_here
 from ui import download_cards, model_cards, server_rows

@@ -2,7 +2,8 @@
 
 from html import escape
 
-from engine.events import AnalysisPlan, JobView, Status, SwitchProgress
+from engine.events.jobs import AnalysisPlan, JobView
+from engine.events.switching import Status, SwitchProgress
 from ui import wording
 
 ACTIVE = frozenset({"queued", "running", "paused", "cancelling"})

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from engine.events import SavedPrompt
+from engine.events.jobs import SavedPrompt
 from engine.prompts import tags_text
 from ui.endpoints import offer, plain, spoken
 from ui.handling import explain

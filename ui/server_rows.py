@@ -2,7 +2,7 @@
 
 from html import escape
 
-from engine.events import ServersView, ServerView
+from engine.events.models import ServersView, ServerView
 from ui.download_cards import button
 
 NO_KEYS = (

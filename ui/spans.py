@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from engine.errors import InvalidInput
-from engine.events import LookedView, SpansView, SpanView
+from engine.events.findings import LookedView, SpansView, SpanView
 from ui import wording
 from ui.cards import TAG_COLOURS
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 from engine.errors import HavenError
-from engine.events import SpansView
+from engine.events.findings import SpansView
 from ui import found, spans
 from ui.handling import explain
 from ui.house import House

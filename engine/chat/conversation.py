@@ -19,7 +19,7 @@ from engine.chat.exchange import ImportedMessage, as_json, as_markdown, from_jso
 from engine.chat.pictures import Pictures
 from engine.chat.texts import checked_text, title_of
 from engine.errors import Busy, InvalidInput
-from engine.events import ChatUpdate, Conversation, MessageView, SessionView
+from engine.events.chat import ChatUpdate, Conversation, MessageView, SessionView
 from engine.settings import GenerationSettings
 from engine.slot import Slot
 from engine.trouble import in_words, storage_said

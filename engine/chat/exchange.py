@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.chat.texts import MAX_TEXT, printable
 from engine.errors import InvalidInput
-from engine.events import Conversation, MessageView
+from engine.events.chat import Conversation, MessageView
 
 FORMAT = "haven-chat"
 VERSION = 1

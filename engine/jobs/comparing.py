@@ -10,15 +10,9 @@ from operator import attrgetter
 from typing import Literal
 
 from engine.errors import InvalidInput
-from engine.events import (
-    CaptionPair,
-    ComparedRun,
-    ComparedTag,
-    ComparisonView,
-    DifferenceView,
-    JobView,
-    SpanView,
-)
+from engine.events.comparing import CaptionPair, ComparedRun, ComparedTag, ComparisonView, DifferenceView
+from engine.events.findings import SpanView
+from engine.events.jobs import JobView
 from engine.jobs.findings import Findings, Found
 from engine.jobs.lookup import known_job
 from engine.jobs.views import seconds, tag_looked

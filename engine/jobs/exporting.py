@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, MediaError
-from engine.events import JobResult
+from engine.events.jobs import JobResult
 from engine.jobs.findings import Findings
 from engine.jobs.lookup import known_job
 from engine.jobs.videos import check_unchanged

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput
-from engine.events import SpansView
+from engine.events.findings import SpansView
 from engine.jobs.lookup import known_job
 from engine.jobs.videos import sha256_of_job
 from engine.jobs.views import answered, job_spans, seconds, spans_view, tag_spans

@@ -5,7 +5,7 @@ A frame whose answer was not understood counts as one without an answer: it is n
 
 from dataclasses import dataclass
 
-from engine.events import JobStatus
+from engine.events.jobs import JobStatus
 from storage.records import JobRecord
 from storage.store import Store
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError, ModelError, ServerAway
-from engine.events import FrameLost, FrameRead, JobStatus
+from engine.events.analysis import FrameLost, FrameRead
+from engine.events.jobs import JobStatus
 from engine.jobs.forecast import Forecast
 from engine.jobs.narrowing import noted, thresholds
 from engine.jobs.outcome import outcome

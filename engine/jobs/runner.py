@@ -17,7 +17,7 @@ from pathlib import Path
 from engine.backends.base import BackendInfo
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, InvalidInput
-from engine.events import RESUMABLE, JobView
+from engine.events.jobs import RESUMABLE, JobView
 from engine.jobs import videos
 from engine.jobs.narrowing import can_be_narrowed
 from engine.jobs.run import STOPPED, SUMMARY_ALONE, Ending, Run, held_up

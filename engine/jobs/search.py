@@ -6,7 +6,7 @@ Newest analyses first. Knows nothing of pages.
 import re
 
 from engine.errors import InvalidInput
-from engine.events import SearchHit
+from engine.events.findings import SearchHit
 from engine.jobs.findings import Findings
 from engine.jobs.views import seconds, thumbnail
 from engine.settings import whole

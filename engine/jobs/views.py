@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.events import FrameView, JobResult, JobView, LookedView, SpansView, SpanView
+from engine.events.findings import LookedView, SpansView, SpanView
+from engine.events.jobs import FrameView, JobResult, JobView
 from engine.jobs.narrowing import narrowed_at
 from engine.settings import Sampling
 from engine.video import spans

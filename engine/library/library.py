@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.backends.remote.questions import Cost
 from engine.errors import InvalidInput
-from engine.events import JobView
+from engine.events.jobs import JobView
 from engine.jobs import JobRunner
 from engine.library import scan
 from engine.library.disk import Disk

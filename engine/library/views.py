@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.events import JobView
+from engine.events.jobs import JobView
 
 STATES = ("new", "queued", "done", "bad", "gone")
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, closing
 from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError, MediaError, ServerAway
-from engine.events import AnalysisEnded, FrameLost, FrameRead
+from engine.events.analysis import AnalysisEnded, FrameLost, FrameRead
 from engine.video.reuse import Reuse
 from engine.video.side_by_side import side_by_side
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.backends.base import Frame, Picture
 from engine.cancel import CancelToken
-from engine.events import FrameLost
+from engine.events.analysis import FrameLost
 from engine.settings import Sampling
 from engine.video.container import Video, open_video
 from engine.video.crew import Crew, Result

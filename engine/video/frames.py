@@ -13,7 +13,7 @@ from typing import Protocol
 
 from engine.backends.base import Frame
 from engine.cancel import CancelToken
-from engine.events import FrameLost
+from engine.events.analysis import FrameLost
 from engine.settings import Sampling
 
 MICROSECONDS = 1_000_000

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.backends.base import Frame
 from engine.cancel import CancelToken
-from engine.events import FrameLost
+from engine.events.analysis import FrameLost
 from engine.settings import Sampling
 from engine.video.frames import PassedOver, sample
 from engine.video.spans import HIT_STATES, Sample

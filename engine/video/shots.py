@@ -14,7 +14,7 @@ import cv2
 
 from engine.backends.base import Frame, Picture
 from engine.cancel import CancelToken
-from engine.events import FrameLost
+from engine.events.analysis import FrameLost
 from engine.settings import Sampling
 from engine.video.container import Video
 from engine.video.decoding import read_samples

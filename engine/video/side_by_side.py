@@ -17,7 +17,7 @@ from typing import Self
 from engine.backends.base import Frame, FrameAnswer
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, MediaError
-from engine.events import FrameLost, FrameRead
+from engine.events.analysis import FrameLost, FrameRead
 from engine.video.reuse import Reuse
 
 # Samples that are held, for each that is asked about. With one, a server that takes 0.5 to 2 s an answer

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from engine.events import JobResult
+from engine.events.jobs import JobResult
 
 CATEGORY = "tags"  # of a tag that was asked without one
 THRESHOLD = 0.5

@@ -6,6 +6,7 @@ import pytest
 
 from engine.cancel import CancelToken
 from engine.engine import Engine
+from engine.jobs.findings import Findings
 from engine.jobs.forecast import Forecast
 from engine.settings import Sampling
 from engine.video.edge_cost import EdgeCost, edge_cost
@@ -174,6 +175,27 @@ def test_what_shows_up_only_while_narrowing_is_narrowed_too(tmp_path):
     try:
         job = running.run(clip.path, tags=list(spans), interval=1, options={"refine": True})
         assert running.spans(job.id) == exactly(Truth(clip, spans))
+    finally:
+        running.close()
+
+
+def test_what_lies_between_listed_times_is_claimed_by_none_of_them(made, tmp_path):
+    """The dog is there at 3 s and at 7 s, and away in between: these two agree, so nobody looks there."""
+    running = Running(tmp_path / "data", Oracle(SPANS))
+    try:
+        listed = {"times": [0.5, 2, 3, 7, 8, 9.5], "refine": True}
+        job = running.run(made.clip.path, tags=["dog"], interval=0.5, options=listed)
+        times = [frame.time_us / 1e6 for frame in running.frames(job.id)]
+        assert not [time for time in times if 3 < time < 7]
+        spans = running.spans(job.id)["dog"]
+        narrowed = made.seconds("dog")[0][0], made.seconds("dog")[1][1]
+        assert (spans[0][0], spans[-1][1]) == pytest.approx(narrowed, abs=12e-6), "where two disagree"
+        assert (3.0, 3.5) in spans and not [span for span in spans if span[0] < 7 < span[1]]
+        view = Findings(running.store).spans(job.id)
+        for stretch in (*view.spans, *view.looked):
+            looks = [stretch.start, *(time for time in times if stretch.start < time < stretch.end)]
+            after = [*looks[1:], stretch.end]
+            assert all(b - a <= 0.5 + 1e-6 for a, b in zip(looks, after, strict=True)), stretch
     finally:
         running.close()
 

@@ -190,13 +190,13 @@ def _range(job: JobRecord) -> tuple[int, int, bool, int | None]:
     """End of what was to be analysed (0: unknown) and step, in microseconds; whether it ended before that;
     how long an answer holds at most.
 
-    Of listed times an answer holds for one step: nobody looked at what lies between, unless it was narrowed,
-    nor at what lies behind the last.
+    Of listed times an answer holds for one step: nobody looked at what lies between two of them, nor at what
+    lies behind the last, and narrowing looks only between two that disagree.
     """
     sampling, step_us = Sampling.from_dict(job.sampling), job.sampling["step_us"]
     ends = [end for end in (job.duration_us or None, sampling.end_us) if end is not None]
     listed = sampling.mode == "times"
-    longest_us = step_us if listed and not sampling.refine else None
+    longest_us = step_us if listed else None
     return min(ends, default=0), step_us, listed or not job.status.startswith("completed"), longest_us
 
 

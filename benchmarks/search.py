@@ -21,9 +21,10 @@ from engine.engine import Engine
 from engine.events.findings import SearchHit
 from storage.library import Seen
 from storage.records import FrameRecord, JobRecord
+from storage.rows import frame_row
 from storage.search import note_tags
 from storage.store import Store
-from storage.tables import dumps, frame_row
+from storage.tables import dumps
 from ui import follow, library_follow, spans
 
 VIDEOS, FRAMES = 10_000, 100  # frames of each video

@@ -9,7 +9,8 @@ from typing import Any
 
 from storage.connections import Connections
 from storage.records import MessageRecord, SessionRecord
-from storage.tables import Tables, message_record, message_row, session_record
+from storage.rows import message_record, message_row, session_record
+from storage.tables import Tables
 
 
 class ChatStore:

@@ -7,8 +7,9 @@ in, which takes a fraction of the time that building them anew does. Opens no tr
 import peewee
 
 from storage.records import FrameRecord
+from storage.rows import frame_row
 from storage.search import note_tags
-from storage.tables import Tables, dumps, frame_row
+from storage.tables import Tables, dumps
 
 _ANY = FrameRecord("", 0, 0, "")
 

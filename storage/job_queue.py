@@ -6,7 +6,8 @@ from typing import Any
 
 from storage.connections import Connections
 from storage.records import JobRecord
-from storage.tables import Tables, job_record
+from storage.rows import job_record
+from storage.tables import Tables
 
 
 class QueueStore:

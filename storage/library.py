@@ -13,7 +13,8 @@ import peewee
 
 from storage.connections import Connections
 from storage.records import LibraryFileRecord, LibraryFolderRecord
-from storage.tables import Tables, dumps, library_file_record, library_folder_record
+from storage.rows import library_file_record, library_folder_record
+from storage.tables import Tables, dumps
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from storage.connections import Connections
 from storage.records import PromptRecord
-from storage.tables import Tables, prompt_record
+from storage.rows import prompt_record
+from storage.tables import Tables
 
 
 class PromptStore:

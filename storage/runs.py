@@ -5,7 +5,8 @@ Knows nothing of tags or spans.
 
 from storage.connections import Connections
 from storage.records import JobRecord
-from storage.tables import Tables, job_record
+from storage.rows import job_record
+from storage.tables import Tables
 
 _STATES = (
     "SELECT state, caption != '', COUNT(*) FROM frame_answer WHERE job_id = ? "

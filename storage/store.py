@@ -22,10 +22,11 @@ from storage.lock import FolderLock
 from storage.prepared import Prepared
 from storage.prompts import PromptStore
 from storage.records import FrameRecord, JobRecord
+from storage.rows import frame_record, job_record
 from storage.runs import RunStore
 from storage.schema import bring_up_to_date
 from storage.search import SearchStore
-from storage.tables import Tables, frame_record, job_record, make_tables
+from storage.tables import Tables, make_tables
 
 
 class Store:

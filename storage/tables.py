@@ -1,27 +1,16 @@
-"""The tables as peewee models, and how their rows become plain records.
+"""The tables as peewee models; `rows` makes plain records of what lies in them.
 
 The models are made anew for each database, so that two stores in one process do not share a binding.
 A change here needs a migration beside it. Knows nothing of threads or transactions.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
 import peewee
 from playhouse.sqlite_ext import AutoIncrementField
-
-from storage.records import (
-    FrameRecord,
-    JobRecord,
-    LibraryFileRecord,
-    LibraryFolderRecord,
-    MessageRecord,
-    PromptRecord,
-    SessionRecord,
-)
 
 dumps = partial(json.dumps, allow_nan=False, ensure_ascii=True)  # NaN is no JSON: refused here, by name
 
@@ -61,6 +50,31 @@ class Tables:
 
 def make_tables(database: peewee.Database) -> Tables:
     """The current shape of every table, bound to `database`."""
+    setting, saved_prompt = _by_name()
+    job, frame_answer, video_hash = _analyses()
+    chat_session, chat_message = _chats()
+    library_folder, library_file = _library()
+    span_settings, span_correction, tag_peak = _findings(job)
+    tables = Tables(
+        setting=setting,
+        job=job,
+        frame_answer=frame_answer,
+        video_hash=video_hash,
+        chat_session=chat_session,
+        chat_message=chat_message,
+        saved_prompt=saved_prompt,
+        library_folder=library_folder,
+        library_file=library_file,
+        span_settings=span_settings,
+        span_correction=span_correction,
+        tag_peak=tag_peak,
+    )
+    database.bind(tables.all())
+    return tables
+
+
+def _by_name() -> tuple[Any, Any]:
+    """What is kept under a name: settings, and prompts."""
 
     class Setting(peewee.Model):
         key = peewee.TextField(primary_key=True)
@@ -68,6 +82,21 @@ def make_tables(database: peewee.Database) -> Tables:
 
         class Meta:
             table_name = "setting"
+
+    class SavedPrompt(peewee.Model):
+        name = peewee.TextField(primary_key=True)
+        tags = peewee.JSONField(dumps=dumps)
+        prompt = peewee.TextField()
+        saved_at = peewee.DoubleField()
+
+        class Meta:
+            table_name = "saved_prompt"
+
+    return Setting, SavedPrompt
+
+
+def _analyses() -> tuple[Any, Any, Any]:
+    """Jobs, what was answered frame by frame, and the hashes of videos."""
 
     class Job(peewee.Model):
         id = peewee.TextField(primary_key=True)
@@ -137,6 +166,12 @@ def make_tables(database: peewee.Database) -> Tables:
         class Meta:
             table_name = "video_hash"
 
+    return Job, FrameAnswer, VideoHash
+
+
+def _chats() -> tuple[Any, Any]:
+    """Conversations, and what was said in them."""
+
     class ChatSession(peewee.Model):
         id = peewee.TextField(primary_key=True)
         title = peewee.TextField()
@@ -165,6 +200,12 @@ def make_tables(database: peewee.Database) -> Tables:
 
         class Meta:
             table_name = "chat_message"
+
+    return ChatSession, ChatMessage
+
+
+def _library() -> tuple[Any, Any]:
+    """Watched folders, and the files in them."""
 
     class LibraryFolder(peewee.Model):
         path = FileNameField(unique=True)
@@ -195,17 +236,14 @@ def make_tables(database: peewee.Database) -> Tables:
             table_name = "library_file"
             indexes = ((("folder", "path"), True), (("folder", "state", "path"), False))
 
-    class SavedPrompt(peewee.Model):
-        name = peewee.TextField(primary_key=True)
-        tags = peewee.JSONField(dumps=dumps)
-        prompt = peewee.TextField()
-        saved_at = peewee.DoubleField()
+    return LibraryFolder, LibraryFile
 
-        class Meta:
-            table_name = "saved_prompt"
+
+def _findings(job_model: Any) -> tuple[Any, Any, Any]:
+    """How the spans of a job are made, what a person corrected, and where tags are surest."""
 
     class SpanSettings(peewee.Model):
-        job = peewee.ForeignKeyField(Job, primary_key=True, on_delete="CASCADE")
+        job = peewee.ForeignKeyField(job_model, primary_key=True, on_delete="CASCADE")
         settings = peewee.JSONField(dumps=dumps)
         lowest = peewee.DoubleField()  # threshold of any tag
 
@@ -227,7 +265,7 @@ def make_tables(database: peewee.Database) -> Tables:
 
     class TagPeak(peewee.Model):
         tag = peewee.TextField()
-        job = peewee.ForeignKeyField(Job, on_delete="CASCADE")
+        job = peewee.ForeignKeyField(job_model, on_delete="CASCADE")
         peak = peewee.DoubleField()  # the highest probability of yes in any frame of the job
 
         class Meta:
@@ -235,71 +273,4 @@ def make_tables(database: peewee.Database) -> Tables:
             primary_key = peewee.CompositeKey("tag", "job")
             without_rowid = True
 
-    tables = Tables(
-        Setting,
-        Job,
-        FrameAnswer,
-        VideoHash,
-        ChatSession,
-        ChatMessage,
-        SavedPrompt,
-        LibraryFolder,
-        LibraryFile,
-        SpanSettings,
-        SpanCorrection,
-        TagPeak,
-    )
-    database.bind(tables.all())
-    return tables
-
-
-def job_record(row: Mapping[str, Any]) -> JobRecord:
-    """A row of `job`, as `.dicts()` gives it."""
-    return JobRecord(**{**row, "tags": tuple(row["tags"])})
-
-
-_OTHER_NAMES = {"job": "job_id", "place": "index", "raw_text": "raw"}  # of columns, in the records
-_COLUMNS = {name: column for column, name in _OTHER_NAMES.items()}
-
-
-def frame_record(row: Mapping[str, Any]) -> FrameRecord:
-    """A row of `frame_answer`, as `.dicts()` gives it."""
-    return FrameRecord(**{_OTHER_NAMES.get(column, column): row[column] for column in row if column != "id"})
-
-
-def frame_row(frame: FrameRecord) -> dict[str, Any]:
-    """The inverse of `frame_record`, in the order of the columns."""
-    return {_COLUMNS.get(field.name, field.name): getattr(frame, field.name) for field in fields(frame)}
-
-
-def session_record(row: Mapping[str, Any]) -> SessionRecord:
-    """A row of `chat_session`, as `.dicts()` gives it."""
-    return SessionRecord(**row)
-
-
-def prompt_record(row: Mapping[str, Any]) -> PromptRecord:
-    """A row of `saved_prompt`, as `.dicts()` gives it."""
-    return PromptRecord(**{**row, "tags": tuple(row["tags"])})
-
-
-def message_record(row: Mapping[str, Any]) -> MessageRecord:
-    """A row of `chat_message`, as `.dicts()` gives it."""
-    named = {"session_id" if column == "session" else column: value for column, value in row.items()}
-    return MessageRecord(**{**named, "images": tuple(row["images"])})
-
-
-def message_row(message: MessageRecord) -> dict[str, Any]:
-    """The inverse of `message_record`, without the id, which the database gives."""
-    row = {field.name: getattr(message, field.name) for field in fields(message) if field.name != "id"}
-    return {"session": row.pop("session_id"), **row, "images": list(message.images)}
-
-
-def library_folder_record(row: Mapping[str, Any]) -> LibraryFolderRecord:
-    """A row of `library_folder`, as `.dicts()` gives it."""
-    return LibraryFolderRecord(**row)
-
-
-def library_file_record(row: Mapping[str, Any]) -> LibraryFileRecord:
-    """A row of `library_file`, as `.dicts()` gives it."""
-    named = {"folder_id" if column == "folder" else column: value for column, value in row.items()}
-    return LibraryFileRecord(**{**named, "found": tuple(row["found"])})
+    return SpanSettings, SpanCorrection, TagPeak

@@ -6,15 +6,18 @@ import re
 import threading
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from fake_engine import FRAMES, FakeEngine
 
-from engine.errors import MediaError, ModelError
+from engine.errors import InvalidInput, MediaError, ModelError
 from engine.events.jobs import AnalysisPlan
 from engine.events.switching import Status, SwitchProgress
+from engine.refusals import refuse_an_empty_range
+from engine.video.frames import VideoInfo
 from engine.video.request import AnalysisRequest
-from ui import bar, cards, endpoints, follow, jobs, media, off_loop, panels, stage, video, wording
+from ui import bar, cards, endpoints, follow, jobs, labels, media, off_loop, panels, stage, video, wording
 from ui.asking import Asked
 from ui.house import House
 from ui.media import Opened, OpenedVideos
@@ -188,16 +191,22 @@ def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, cli
     [
         (Asked(), "Say what to look for"),
         (Asked("boat", interval=None), "how many seconds"),
-        (Asked("boat", interval=0), "interval must be"),
-        (Asked("boat", start="5", end="2"), "must come after start"),
-        (Asked("boat", end="soon"), "To must be a number"),
-        (Asked("boat", times="1, then"), "At times must be a number"),
-        (Asked("boat", times="1", mode="shots"), "times says which frames are looked at"),
-        (Asked("boat", reuse="99"), "reuse"),
-        (Asked("boat", fps="many"), "Frames a second must be a number"),
-        (Asked("boat", fps="0"), "fps must be from"),
-        (Asked("boat", votes="a few"), "Votes a frame must be a number"),
-        (Asked("boat", votes="26"), "votes must be from 1 to 25"),
+        (Asked("boat", interval=0), "“A frame every” must be from 0.001"),
+        (Asked("boat", start="5", end="2"), "“To” (2 s) must come after “From” (5 s)"),
+        (Asked("boat", end="soon"), "“To” must be a number"),
+        (Asked("boat", times="1, then"), "“At times” must be a number"),
+        (
+            Asked("boat", times="1", mode="shots"),
+            "“At times” says which frames are looked at: leave out “Each shot, and between”",
+        ),
+        (Asked("boat", reuse="99"), "“Reuse up to” (per cent of change"),
+        (Asked("boat", fps="many"), "“Frames a second” must be a number"),
+        (Asked("boat", fps="0"), "“Frames a second” must be from"),
+        (Asked("boat", fps="3", times="1"), "leave out “Frames a second”"),
+        (Asked("boat", most="0"), "“At most” must be from 1"),
+        (Asked("boat", start="-1"), "“From” must be from 0"),
+        (Asked("boat", votes="a few"), "“Votes a frame” must be a number"),
+        (Asked("boat", votes="26"), "“Votes a frame” must be from 1 to 25"),
         (Asked(prompt="What?", votes="3"), "name at least one tag"),
         (Asked(prompt="What?", refine=True), "name at least one tag"),
         (Asked("boat", summary=True), "ask a question too"),
@@ -206,6 +215,26 @@ def test_analyse_hands_over_what_stands_in_the_fields(house, engine, staged, cli
 def test_analyse_says_what_is_missing(house, engine, staged, asked, said):
     assert said in run(video.on_analyse_click(house, staged.as_json(), asked))[2]
     assert engine.known_jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Asked("boat", start="50"), "“From” (50 s) is behind the end of end (1).mp4 (40 s)."),
+        (Asked("boat", times="50"), "“At times” has 50 s, but end (1).mp4 ends at 40 s."),
+    ],
+)
+def test_a_video_that_is_called_like_a_setting_keeps_its_name(asked, said):
+    video = Path("end (1).mp4")
+    request = asked.request(Opened(video, video.name))
+    with pytest.raises(InvalidInput) as refused:
+        refuse_an_empty_range(request, VideoInfo(video, 40_000_000, 64, 48, "h264", None, 0))
+    assert labels.explained(refused.value) == said
+
+
+@pytest.mark.parametrize("error", [MediaError("end must be looked at"), InvalidInput("end.mp4 has no end.")])
+def test_what_is_no_setting_is_left_as_it_is(error):
+    assert labels.explained(error) == str(error)
 
 
 def test_analyse_hands_over_how_frames_are_picked(house, engine, staged):

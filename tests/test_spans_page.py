@@ -150,7 +150,7 @@ def test_a_correction_is_handed_over_in_seconds_and_undone(client, engine, job):
 @pytest.mark.parametrize(
     ("path", "given", "trouble"),
     [
-        ("/spans/{job}/settings", {"threshold": 2}, "threshold must be from 0 to 1"),
+        ("/spans/{job}/settings", {"threshold": 2}, "“Sure from” must be from 0 to 1"),
         ("/spans/{job}/correct", {"tag": "boat", "new": ["soon", 2]}, "Write a time as 62.5"),
         ("/spans/{job}/correct", {"tag": "boat", "new": [1]}, "Give a start and an end"),
         ("/spans/nothing/settings", {}, "There is no analysis 'nothing'"),

@@ -30,6 +30,12 @@ class Field:
     label: str
     placeholder: str = ""
 
+    @property
+    def said(self) -> str:
+        """The label as a message names it: without its unit, and without what it is an alternative to."""
+        name = self.label.partition(" (")[0].removeprefix("Or ")
+        return name[:1].upper() + name[1:]
+
 
 TAGS = Field("tags", "Tags to look for", "boat, sun, hills")
 PROMPT = Field("prompt", "Question for each frame", "Describe this frame in one sentence.")
@@ -43,6 +49,7 @@ MOST = Field("most", "At most (frames)", "no limit")
 START = Field("start", "From (s)", "start")
 END = Field("end", "To (s)", "end")
 VOTES = Field("votes", "Votes a frame (of servers without probabilities)", "one answer")
+WRITTEN = (TAGS, PROMPT, INTERVAL, MODE, FPS, TIMES, REUSE, MOST, START, END, VOTES)
 LINES = ((MODE,), (FPS, TIMES), (REUSE, MOST), (START, END), (VOTES,))
 TICKS = (
     Field("refine", "Find the exact frame where each tag starts and ends"),
@@ -145,6 +152,11 @@ class Asked:
         return {name: value for name, value in given.items() if value not in (None, "")} | ticked
 
 
+def quoted(label: str) -> str:
+    """As it stands in a sentence."""
+    return f"“{label}”"
+
+
 def beyond(asked: Asked) -> list[str]:
     """What is asked beside tags, question and interval: those fields may be out of sight."""
     listed = [part.strip() for part in asked.times.split(",") if part.strip()]
@@ -188,9 +200,9 @@ def _number(field: Field, text: str) -> float | None:
     try:
         return float(text.strip().replace(",", "."))
     except ValueError:
-        name = field.label.partition(" (")[0].removeprefix("Or ")
-        name = name[:1].upper() + name[1:]
-        raise InvalidInput(f"{name} must be a number, or be left empty; not {text.strip()!r}.") from None
+        raise InvalidInput(
+            f"{quoted(field.said)} must be a number, or be left empty; not {text.strip()!r}."
+        ) from None
 
 
 def _numbers(field: Field, text: str) -> list[float] | None:

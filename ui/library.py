@@ -12,8 +12,9 @@ import gradio as gr
 
 from ui.asking import Asked
 from ui.filling import on_opened
-from ui.handling import EVERY_CLICK, explain, notice
+from ui.handling import EVERY_CLICK, notice
 from ui.house import House
+from ui.labels import explained
 from ui.library_form import form
 from ui.off_loop import at_once, quick, slow
 from ui.stage import stage_of_job
@@ -64,7 +65,7 @@ async def on_library_act(house: House, act: str, subject: str) -> Shown:
         run, verb, args = _verb(house, act, subject)
         await run(verb, *args)
     except Exception as error:  # noqa: BLE001 - shown to the person
-        return gr.skip(), gr.skip(), notice(explain(error))
+        return gr.skip(), gr.skip(), notice(explained(error))
     return gr.skip(), gr.skip(), ""
 
 

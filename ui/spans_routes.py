@@ -14,6 +14,7 @@ from engine.events.findings import SpansView
 from ui import found, spans
 from ui.handling import explain
 from ui.house import House
+from ui.labels import explained
 from ui.off_loop import slow
 
 
@@ -61,7 +62,7 @@ async def _drawn(house: House, verb: Callable[..., SpansView], *given: Any) -> J
     try:
         view = await slow(verb, *given)
     except HavenError as error:
-        return _answer({"trouble": explain(error)})
+        return _answer({"trouble": explained(error)})
     return _answer(spans.drawn(view, revision))
 
 

@@ -14,6 +14,7 @@ from ui import filling, panels
 from ui.asking import Asked
 from ui.handling import EVERY_CLICK, QUIET, explain, notice
 from ui.house import House
+from ui.labels import explained
 from ui.off_loop import at_once, quick, slow
 from ui.stage import Staged, restored, stage_of_job, stage_of_path, stage_of_upload
 from ui.video_layout import VideoTab
@@ -157,7 +158,7 @@ async def on_analyse_click(house: House, staged: Any, asked: Asked) -> Shown:
         if stage.job:
             await slow(_same_rules, house, stage.job, job.job_id, job.tags)
     except Exception as error:  # noqa: BLE001 - shown to the person
-        return gr.skip(), gr.skip(), notice(explain(error))
+        return gr.skip(), gr.skip(), notice(explained(error))
     following = replace(stage, job=job.job_id).as_json()
     return following, following, ""
 

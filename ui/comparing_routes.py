@@ -7,11 +7,10 @@ from fastapi.responses import JSONResponse
 
 from engine.errors import HavenError
 from ui import comparing
+from ui.answers import of_now
 from ui.handling import explain
 from ui.house import House
 from ui.off_loop import quick, slow
-
-NO_STORE = {"cache-control": "no-store"}
 
 
 def comparing_routes(house: House) -> APIRouter:
@@ -26,14 +25,14 @@ def comparing_routes(house: House) -> APIRouter:
             found = await quick(engine.comparisons.others, job)
         except HavenError:
             found = []
-        return JSONResponse({"others": comparing.choices(found, time.time())}, headers=NO_STORE)
+        return of_now({"others": comparing.choices(found, time.time())})
 
     @router.get("/follow/comparison")
     async def comparison(job: str, other: str) -> JSONResponse:
         try:
             view = await slow(engine.comparisons.compare, job, other)
         except HavenError as error:
-            return JSONResponse({"trouble": explain(error)}, headers=NO_STORE)
-        return JSONResponse(comparing.drawn(view, time.time()), headers=NO_STORE)
+            return of_now({"trouble": explain(error)})
+        return of_now(comparing.drawn(view, time.time()))
 
     return router

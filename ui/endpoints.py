@@ -18,6 +18,8 @@ from engine.errors import InvalidInput
 from ui.handling import explain
 from ui.wording import printable
 
+EVERY_SECONDS = 0.1  # between two updates of a stream; a chat has its own
+
 
 def offer(*endpoints: Callable[..., Any]) -> None:
     """Add them to the page that is being built, each under its own name."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from engine.errors import FileInTheWay, InvalidInput
 from engine.paths import place_of
 from engine.video.exports import FORMATS, Format
+from ui.answers import NO_STORE
 from ui.endpoints import offer, plain, spoken
 from ui.handling import explain
 from ui.house import House
@@ -53,8 +54,8 @@ def export_routes(house: House) -> APIRouter:
             path = await slow(engine.export_job, job_id, format)
         except Exception as error:  # noqa: BLE001 - shown to the person
             # No error to the browser, which would complain of a page that is well.
-            return JSONResponse({"said": explain(error)}, headers={SAID: "yes", "cache-control": "no-store"})
-        return FileResponse(path, filename=printable(path.name), headers={"cache-control": "no-store"})
+            return JSONResponse({"said": explain(error)}, headers={SAID: "yes", **NO_STORE})
+        return FileResponse(path, filename=printable(path.name), headers=NO_STORE)
 
     @router.post("/exports/beside")
     async def beside(wanted: Wanted) -> JSONResponse:

@@ -7,9 +7,8 @@ from typing import Any
 
 from engine.errors import InvalidInput
 from engine.events.models import DownloadView
-from ui.api import EVERY_SECONDS
 from ui.download_cards import MOVING, PULLED
-from ui.endpoints import offer, plain, said, spoken
+from ui.endpoints import EVERY_SECONDS, offer, plain, said, spoken
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
 

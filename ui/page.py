@@ -2,23 +2,7 @@
 
 import gradio as gr
 
-from ui import (
-    api,
-    bar,
-    chat,
-    chat_api,
-    exports,
-    jobs,
-    library,
-    library_api,
-    models,
-    models_api,
-    prompts,
-    servers_api,
-    spans_api,
-    video,
-    video_layout,
-)
+from ui import api, bar, chat, jobs, library, models, video, video_layout
 from ui.house import House
 
 # Seconds between two looks of Gradio's queue for something to do. It looks every millisecond otherwise, which
@@ -56,13 +40,6 @@ def build_page(house: House) -> gr.Blocks:
         bar.load_with(page, top, house)
         video.load_with(page, video_tab, house)
         api.wire(house)
-        library_api.wire(house)
-        chat_api.wire(house)
-        models_api.wire(house)
-        prompts.wire(house)
-        exports.wire(house)
-        spans_api.wire(house)
-        servers_api.wire(house)
     page.queue(default_concurrency_limit=None)
     page._queue.sleep_when_free = QUEUE_REST
     return page

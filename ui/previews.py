@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from engine.errors import HavenError
 from engine.video.previews import PreviewView
+from ui.answers import NO_STORE, of_now
 from ui.endpoints import plain
 from ui.house import House
 from ui.off_loop import quick, slow
@@ -48,7 +49,7 @@ def _add(router: APIRouter, house: House, address: str, find: Find) -> None:
             view = await slow(verb, await find(name))
         except OSError:
             raise HTTPException(404, "The video is not there any more.") from None
-        return JSONResponse(plain(view), headers={"cache-control": "no-store"})
+        return of_now(plain(view))
 
     def whole(video: Path) -> Path | None:
         return previews.file(video) if video.is_file() else None
@@ -69,5 +70,5 @@ def _add(router: APIRouter, house: House, address: str, find: Find) -> None:
     async def copy(name: str) -> FileResponse:
         made = await slow(whole, await find(name))
         if made is None:
-            raise HTTPException(404, headers={"cache-control": "no-store"})
+            raise HTTPException(404, headers=NO_STORE)
         return FileResponse(made, media_type="video/mp4", headers={"cache-control": "private, no-cache"})

@@ -3,7 +3,6 @@
 Made for hundreds of thousands of files: what is asked often has an index, and nothing reads all rows at once.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -15,6 +14,7 @@ from storage.connections import Connections
 from storage.records import LibraryFileRecord, LibraryFolderRecord
 from storage.rows import library_file_record, library_folder_record
 from storage.tables import Tables, dumps
+from storage.words import folded
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,7 @@ _NOTHING_YET: dict[str, Any] = {
     "found": [],
 }
 _BY_INDEX = "id IN (SELECT rowid FROM library_search WHERE library_search MATCH ?)"
-_ONE_BY_ONE = (
-    r"(name LIKE ? ESCAPE '\' OR "
-    r"EXISTS (SELECT 1 FROM json_each(found) WHERE value LIKE ? ESCAPE '\'))"
-)
+_ONE_BY_ONE = "id IN (SELECT file_id FROM library_word WHERE instr(words, ?))"
 INDEXED = 3  # letters in a row, at the least, that the index knows
 
 
@@ -287,13 +284,12 @@ def _differs(old: Any, seen: Seen) -> bool:
 def _that_has(search: str) -> peewee.SQL:
     """Files that have it in their name or in one of their tags; nothing in it stands for something else.
 
-    Tags are looked for themselves, not in the JSON that they are kept as.
+    Neither case counts nor how a letter is written: both sides are folded alike.
     """
-    search = search.encode(errors="replace").decode().replace("\0", "\ufffd")  # which no search can be for
+    search = folded(search)
     if len(search) >= INDEXED:
         return peewee.SQL(_BY_INDEX, ('"' + search.replace('"', '""') + '"',))
-    plain = re.sub(r"([\\%_])", r"\\\1", search)
-    return peewee.SQL(_ONE_BY_ONE, (f"%{plain}%",) * 2)
+    return peewee.SQL(_ONE_BY_ONE, (search,))
 
 
 def _row(folder_id: int, seen: Seen, now: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import peewee
 
 from storage.connections import Connections
 from storage.records import CaptionHit, TagHit
+from storage.words import ways_to_write
 
 _CAPTIONS = (
     "SELECT f.job_id, f.time_us, f.caption, f.has_picture "
@@ -124,11 +125,16 @@ def note_tags(database: peewee.Database, job_id: str, tags: Mapping[str, float |
 
 
 def _all_of(words: Sequence[str]) -> str:
-    return " ".join(map(_quoted, words))
+    return " AND ".join(map(_in_any_way, words))
 
 
 def _any_of(words: Sequence[str]) -> str:
-    return " OR ".join(map(_quoted, words))
+    return " OR ".join(map(_in_any_way, words))
+
+
+def _in_any_way(word: str) -> str:
+    ways = dict.fromkeys(ways_to_write(word))
+    return f"({' OR '.join(map(_quoted, ways))})"
 
 
 def _quoted(word: str) -> str:

@@ -110,6 +110,37 @@ def test_what_is_searched_follows_what_is_known_of_a_file(library, folder):
     assert library.count(search="z.mp4") == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        ("Ärzte.mp4", "ä"),
+        ("ärzte.mp4", "ÄR"),
+        ("a\u0308rzte.mp4", "Är"),  # as a Mac writes it
+        ("Ärzte.mp4", "A\u0308RZTE"),
+        ("été.mp4", "É"),
+        ("СОБАКА.mp4", "с"),
+        ("собака.mp4", "СО"),
+        ("собака.mp4", "СОБАКА"),
+        ("мои\u0306 пёс.mp4", "Й П"),
+        ("Straße.mp4", "SS"),
+        ("STRASSE.mp4", "aß"),
+        ("STRASSE.mp4", "straße"),
+        ("ΟΔΟΣ.mp4", "οδος"),
+        ("ος.mp4", "ΟΣ"),
+        ("ᲗᲑᲘᲚᲘᲡᲘ.mp4", "თბ"),
+        ("ﬁlm.mp4", "FI"),
+        ("lake\udcff.mp4", "KE\ufffd."),  # no UTF-8
+    ],
+)
+def test_neither_case_nor_the_way_of_writing_a_letter_counts_in_any_script(library, folder, name, search):
+    library.take(folder, seen(name, "q.mov", "r.mov"), NOW)
+    tagged = library.files(search="q.mov")[0]
+    library.change_files([tagged.id], found=["boat", name.removesuffix(".mp4")])
+    expected = [name] if search.endswith(".") else sorted([name, "q.mov"])
+    assert sorted(names(library.files(search=search))) == expected
+    assert library.count(search=search) == len(expected)
+
+
 @pytest.mark.parametrize("search", ["red boat", "nowhere"])
 def test_a_search_looks_at_no_file_one_by_one(store, library, folder, search):
     """SQLite says how it finds them: by the index of letters, then by number."""
@@ -120,7 +151,16 @@ def test_a_search_looks_at_no_file_one_by_one(store, library, folder, search):
     assert not any("SCAN" in step and "library_search" not in step for step in steps), steps
 
 
-@pytest.mark.parametrize("search", ["u00", ",", "[", '"', "\\"])
+@pytest.mark.parametrize("search", ["e", "do"])
+def test_a_search_of_a_letter_or_two_goes_through_their_texts_and_not_through_the_files(
+    store, library, folder, search
+):
+    query, values = library._chosen(search, "", 0).sql()
+    plan = store._connections.database.execute_sql(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
+    assert [step[-1] for step in plan if "SCAN" in step[-1]] == ["SCAN library_word"]
+
+
+@pytest.mark.parametrize("search", ["u00", ",", "[", '"', "\\", "\n"])
 def test_how_tags_are_kept_is_not_searched(library, folder, search):
     library.take(folder, seen("x.mp4"), NOW)
     library.change_files([file.id for file in library.files()], found=["Hündin", "雪"])
@@ -369,6 +409,7 @@ def test_the_files_of_an_older_folder_are_found_by_name_and_tag(tmp_path, monkey
         names(store.library.files(search="D BOA")) == names(store.library.files(search="a.mp4")) == ["a.mp4"]
     )
     assert store.library.count(search="boat, sun") == 0
+    assert names(store.library.files(search="BO")) == ["a.mp4"]
     assert store.library.take(1, [Seen("/films/a.mp4", 10, 5, changed_ns=7)], NOW) == []
     (file,) = store.library.files()
     assert (file.state, file.changed_ns) == ("done", 7), "nobody had looked at that before: it is no change"

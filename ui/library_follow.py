@@ -1,7 +1,7 @@
 """What an open Library tab has to redraw, as `follow` does for the rest: asked for while the tab is in sight.
 
 Nothing is kept between two questions. What is asked of the database has an index, so that ten thousand
-videos are no burden; only one or two letters are looked for in every name.
+videos are no burden; one or two letters are looked for in a short text of each video.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 Newest analyses first. Knows nothing of pages.
 """
 
-import re
+import unicodedata
 
 from engine.errors import InvalidInput
 from engine.events.findings import SearchHit
@@ -21,17 +21,13 @@ EACH = 5  # places of one tag, or captions, in one video
 ANSWERS = 20_000
 FEW = 500
 THRESHOLD = 0.5  # of a job whose spans were never made otherwise
-_WORD = re.compile(r"\w+")
 # What people put around what they look for; asked for alone, these are looked for as well.
-_AROUND = frozenset(
-    _WORD.findall(
-        """
-        a an and any are at be been being can did do does find for from had has have here how i in is it its
-        me my of on or see seen show some that the their there these they this those to was we were what
-        when where which who whose with you your
-        """
-    )
-)
+_ENGLISH = """
+    a an and any are at be been being can did do does find for from had has have here how i in is it its
+    me my of on or see seen show some that the their there these they this those to was we were what
+    when where which who whose with you your
+"""
+_AROUND = frozenset(_ENGLISH.split())
 
 
 class Search:
@@ -82,10 +78,17 @@ def words_of(query: object) -> list[str]:
     """
     if not isinstance(query, str) or len(query) > LONGEST:
         raise InvalidInput(f"Say what to look for in at most {LONGEST} characters.")
-    words = list(dict.fromkeys(_WORD.findall(query.lower().replace("_", " "))))
+    parts = unicodedata.normalize("NFC", query).lower()
+    said = "".join(letter if _is_of_a_word(letter) else " " for letter in parts).split()
+    words = list(dict.fromkeys(word for word in said if any(map(str.isalnum, word))))
     if not words:
         raise InvalidInput("Say what to look for, for example: where was the dog?")
     return [word for word in words if word not in _AROUND] or words
+
+
+def _is_of_a_word(letter: str) -> bool:
+    """Letters, digits, and the marks that many scripts write vowels and accents with."""
+    return letter.isalnum() or unicodedata.category(letter).startswith("M")
 
 
 def _caption(job: JobRecord, found: CaptionHit) -> SearchHit:

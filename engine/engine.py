@@ -6,7 +6,7 @@ decide. Every verb may be called from any thread.
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +42,7 @@ from engine.servers import NamedServers
 from engine.settings import GenerationSettings, whole
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
-from engine.trouble import storage_said as _storage_said
+from engine.trouble import storage_said
 from engine.video.frames import VideoInfo, probe
 from engine.video.previews import Previews
 from engine.video.request import AnalysisRequest
@@ -214,14 +214,14 @@ class Engine:
 
     def set_generation(self, **changes: Any) -> GenerationSettings:
         """Change some settings; holds for the next request. Raises: InvalidInput, naming what is off."""
-        with self._changing, _storage_said():
+        with self._changing, storage_said():
             changed = self._generation.changed(changes)
             self._store.set_setting("generation", asdict(changed))
             self._generation = changed
         return changed
 
     def _keep(self, key: str, value: Any) -> None:
-        with _storage_said():
+        with storage_said():
             self._store.set_setting(key, value)
 
     def _after_switch(self, result: SwitchFinished) -> None:
@@ -258,7 +258,7 @@ class Engine:
         self._refuse(request)
         info = self.open_video(request.video)
         refuse_an_empty_range(request, info)
-        with _storage_said():
+        with storage_said():
             job_id = self._jobs.submit(request, info)
         return self.job(job_id)
 
@@ -287,29 +287,20 @@ class Engine:
 
     def pause_job(self, job_id: str) -> JobView:
         """Raises: InvalidInput when there is nothing to pause."""
-        known_job(self._store, job_id)
-        with _storage_said():
-            self._jobs.pause(job_id)
-        return self.job(job_id)
+        return self._changed(self._jobs.pause, job_id)
 
     def resume_job(self, job_id: str) -> JobView:
         """Go on behind the last frame that was kept. Raises: InvalidInput when there is nothing to resume."""
-        known_job(self._store, job_id)
-        with _storage_said():
-            self._jobs.resume(job_id)
-        return self.job(job_id)
+        return self._changed(self._jobs.resume, job_id)
 
     def cancel_job(self, job_id: str) -> JobView:
         """Stop the computing; what was finished is kept. A job that has ended is left as it is."""
-        known_job(self._store, job_id)
-        with _storage_said():
-            self._jobs.cancel(job_id)
-        return self.job(job_id)
+        return self._changed(self._jobs.cancel, job_id)
 
     def delete_job(self, job_id: str) -> JobView:
         """Forget a job with its answers, pictures and upload; gives how it was."""
         view = self.job(job_id)
-        with _storage_said():
+        with storage_said():
             self._jobs.delete(job_id)
         return view
 
@@ -338,6 +329,12 @@ class Engine:
     def thumbnail_path(self, job_id: str, time_us: int) -> Path:
         """Where the small picture of a frame is, once it is written."""
         return self._thumbnails.path(job_id, time_us)
+
+    def _changed(self, change: Callable[[str], None], job_id: str) -> JobView:
+        known_job(self._store, job_id)
+        with storage_said():
+            change(job_id)
+        return self.job(job_id)
 
     def _for_library(self) -> Analysis:
         def found(job_id: str) -> list[str]:

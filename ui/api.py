@@ -15,6 +15,7 @@ from ui import (
     serving_api,
     spans_api,
 )
+from ui.endpoints import offer
 from ui.house import House
 
 PARTS = (
@@ -33,4 +34,4 @@ PARTS = (
 def wire(house: House) -> None:
     """Add every endpoint to the page that is being built."""
     for part in PARTS:
-        part.wire(house)
+        offer(*part.endpoints(house))

@@ -8,7 +8,7 @@ import gradio as gr
 
 from engine.chat.answer import Answer
 from engine.chat.conversation import update_of
-from ui.endpoints import offer, plain, said, spoken
+from ui.endpoints import plain, said, spoken
 from ui.house import House
 from ui.media import given_picture
 from ui.off_loop import quick, slow
@@ -16,9 +16,9 @@ from ui.off_loop import quick, slow
 EVERY_SECONDS = 0.2  # between two updates of a stream, each of which takes a few milliseconds from the model
 
 
-def wire(house: House) -> None:
-    """Add the chat endpoints to the page that is being built."""
-    offer(_chat(house), *_sessions(house))
+def endpoints(house: House) -> list[Callable[..., Any]]:
+    """What a script can ask about chats."""
+    return [_chat(house), *_sessions(house)]
 
 
 def _chat(house: House) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from engine.errors import FileInTheWay, InvalidInput
 from engine.paths import place_of
 from engine.video.exports import FORMATS, Format
 from ui.answers import NO_STORE
-from ui.endpoints import offer, plain, spoken
+from ui.endpoints import plain, spoken
 from ui.handling import explain
 from ui.house import House
 from ui.media import upload_folder, uploaded_file
@@ -70,12 +70,8 @@ def export_routes(house: House) -> APIRouter:
     return router
 
 
-def wire(house: House) -> None:
-    """Add the endpoints to the page that is being built. As in `api`, they are a promise."""
-    offer(*_endpoints(house))
-
-
-def _endpoints(house: House) -> list[Callable[..., Any]]:
+def endpoints(house: House) -> list[Callable[..., Any]]:
+    """What a script can ask about exports beside `/export_job`. As in `api`, they are a promise."""
     engine = house.engine
 
     @spoken

@@ -14,16 +14,16 @@ import gradio as gr
 
 from engine.events.jobs import ENDED
 from engine.video.request import AnalysisRequest
-from ui.endpoints import EVERY_SECONDS, offer, plain, said, spoken
+from ui.endpoints import EVERY_SECONDS, plain, said, spoken
 from ui.house import House
 from ui.media import given_video, upload_folder
 from ui.off_loop import at_once, quick, slow
 from ui.wording import printable
 
 
-def wire(house: House) -> None:
-    """Add the endpoints about analyses to the page that is being built."""
-    offer(*_videos(house), *_jobs(house))
+def endpoints(house: House) -> list[Callable[..., Any]]:
+    """What a script can ask about analyses."""
+    return [*_videos(house), *_jobs(house)]
 
 
 def _videos(house: House) -> list[Callable[..., Any]]:

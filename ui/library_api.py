@@ -4,16 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.settings import named, whole
-from ui.endpoints import offer, plain, spoken
+from ui.endpoints import plain, spoken
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
 
 MOST = 2**53  # that a number in JSON is exact to
 
 
-def wire(house: House) -> None:
-    """Add the endpoints about folders, the queue and the disk to the page that is being built."""
-    offer(*_folders(house), *_queue(house), *_disk(house))
+def endpoints(house: House) -> list[Callable[..., Any]]:
+    """What a script can ask about folders, the queue and the disk."""
+    return [*_folders(house), *_queue(house), *_disk(house)]
 
 
 def _folders(house: House) -> list[Callable[..., Any]]:

@@ -8,17 +8,13 @@ from typing import Any
 from engine.errors import InvalidInput
 from engine.events.models import DownloadView
 from ui.download_cards import MOVING, PULLED
-from ui.endpoints import EVERY_SECONDS, offer, plain, said, spoken
+from ui.endpoints import EVERY_SECONDS, plain, said, spoken
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
 
 
-def wire(house: House) -> None:
-    """Add the endpoints about models that can be had to the page that is being built."""
-    offer(*_endpoints(house))
-
-
-def _endpoints(house: House) -> list[Callable[..., Any]]:
+def endpoints(house: House) -> list[Callable[..., Any]]:
+    """What a script can ask about models that can be had."""
     engine = house.engine
 
     @spoken

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from engine.events.jobs import SavedPrompt
 from engine.prompts import tags_text
-from ui.endpoints import offer, plain, spoken
+from ui.endpoints import plain, spoken
 from ui.handling import explain
 from ui.house import House
 from ui.off_loop import quick, slow
@@ -83,12 +83,8 @@ def prompt_routes(house: House) -> APIRouter:
     return router
 
 
-def wire(house: House) -> None:
-    """Add the endpoints to the page that is being built. As in `api`, they are a promise."""
-    offer(*_endpoints(house))
-
-
-def _endpoints(house: House) -> list[Callable[..., Any]]:
+def endpoints(house: House) -> list[Callable[..., Any]]:
+    """What a script can ask about what is kept by name. As in `api`, they are a promise."""
     engine = house.engine
 
     @spoken

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from ui.endpoints import offer, plain, spoken
+from ui.endpoints import plain, spoken
 from ui.handling import explain
 from ui.house import House
 from ui.off_loop import slow
@@ -58,12 +58,8 @@ def server_routes(house: House) -> APIRouter:
     return router
 
 
-def wire(house: House) -> None:
-    """Add the endpoints to the page that is being built. As in `api`, they are a promise."""
-    offer(*_endpoints(house))
-
-
-def _endpoints(house: House) -> list[Callable[..., Any]]:
+def endpoints(house: House) -> list[Callable[..., Any]]:
+    """What a script can ask about servers. As in `api`, they are a promise."""
     named = house.engine.servers
 
     @spoken

@@ -9,15 +9,15 @@ from typing import Any
 
 from engine.events.switching import SwitchFinished
 from engine.settings import named
-from ui.endpoints import EVERY_SECONDS, offer, plain, spoken
+from ui.endpoints import EVERY_SECONDS, plain, spoken
 from ui.handling import explain
 from ui.house import House
 from ui.off_loop import at_once, quick, slow
 
 
-def wire(house: House) -> None:
-    """Add the endpoints about what serves to the page that is being built."""
-    offer(*_choice(house), *_switching(house), *_generation(house))
+def endpoints(house: House) -> list[Callable[..., Any]]:
+    """What a script can ask about what serves."""
+    return [*_choice(house), *_switching(house), *_generation(house)]
 
 
 def _choice(house: House) -> list[Callable[..., Any]]:

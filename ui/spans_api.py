@@ -6,17 +6,13 @@ As in `api`, names, order and defaults are a promise.
 from collections.abc import Callable
 from typing import Any
 
-from ui.endpoints import offer, plain, spoken
+from ui.endpoints import plain, spoken
 from ui.house import House
 from ui.off_loop import slow
 
 
-def wire(house: House) -> None:
-    """Add the endpoints to the page that is being built."""
-    offer(*_endpoints(house))
-
-
-def _endpoints(house: House) -> list[Callable[..., Any]]:
+def endpoints(house: House) -> list[Callable[..., Any]]:
+    """What a script can ask about spans."""
     findings = house.engine.findings
 
     @spoken

@@ -1,23 +1,21 @@
 """What the Models tab shows and does, without a page: a fake engine in, rows and widget updates out."""
 
-import asyncio
 import re
 import threading
-import time
+from asyncio import run
 from dataclasses import replace
 
 import pytest
 from fake_downloads import LARGE, SMALL
-from fake_engine import FakeEngine
 
 from engine.backends.base import ModelEntry
 from engine.errors import InvalidInput, ModelError
 from engine.events.models import DownloadView, Fit, ProviderStatus
 from engine.events.switching import Status
 from engine.memory import Room
+from tests.running import until
 from ui import download_cards, model_cards, models, wording
 from ui.follow import BUSY_MS, IDLE_MS
-from ui.house import House
 from ui.model_cards import Listing, Weighed
 from ui.models_follow import ModelsFollow, name_of
 
@@ -35,22 +33,8 @@ GETTING = DownloadView(
 
 
 @pytest.fixture
-def engine(tmp_path):
-    return FakeEngine(tmp_path)
-
-
-@pytest.fixture
-def house(engine, tmp_path):
-    return House(engine, tmp_path / "samples")
-
-
-@pytest.fixture
 def follow(engine):
     return ModelsFollow(engine)
-
-
-def run(handler):
-    return asyncio.run(handler)
 
 
 def offers(*offered, views=(), names=None, status=STATUS):
@@ -60,14 +44,6 @@ def offers(*offered, views=(), names=None, status=STATUS):
 
 def acts(drawn):
     return re.findall(r'data-act="(\w+)"', drawn)
-
-
-def until(look, wanted):
-    """What `look` gives once `wanted` holds for it, as an open page would come to see it."""
-    end = time.monotonic() + WAIT
-    while not wanted(found := look()):
-        assert time.monotonic() < end, found
-    return found
 
 
 def parts(follow):

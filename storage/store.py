@@ -216,18 +216,22 @@ class Store:
 
     # hashes of videos
 
-    def video_hash(self, path: str, size: int, mtime_ns: int) -> str | None:
-        """SHA-256 of that file, if it was made while the file had this size and modification time."""
+    def video_hash(self, path: str, size: int, mtime_ns: int, changed_ns: int | None = None) -> str | None:
+        """SHA-256 of that file, if it was made while the file had this size and modification time.
+
+        With `changed_ns` only where it had that, too: when anything about it changed, by the system's clock.
+        """
         table = self._tables.video_hash
         known = table.select(table.sha256).where(
             table.path == path, table.size == size, table.mtime_ns == mtime_ns
         )
+        known = known if changed_ns is None else known.where(table.changed_ns == changed_ns)
         return self._read(lambda: known.scalar())
 
-    def set_video_hash(self, path: str, size: int, mtime_ns: int, sha256: str) -> None:
-        """Keep a file's hash; an older one of the same path goes."""
+    def set_video_hash(self, path: str, size: int, mtime_ns: int, sha256: str, changed_ns: int = 0) -> None:
+        """Keep a file's hash; an older one of the same path goes. `changed_ns` 0: unknown."""
         table = self._tables.video_hash
-        changed = {"size": size, "mtime_ns": mtime_ns, "sha256": sha256}
+        changed = {"size": size, "mtime_ns": mtime_ns, "sha256": sha256, "changed_ns": changed_ns}
         self._write(
             lambda: (
                 table.insert(path=path, **changed)

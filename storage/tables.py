@@ -162,6 +162,7 @@ def _analyses() -> tuple[Any, Any, Any]:
         size = peewee.BigIntegerField()
         mtime_ns = peewee.BigIntegerField()
         sha256 = peewee.TextField()
+        changed_ns = peewee.BigIntegerField(default=0)
 
         class Meta:
             table_name = "video_hash"

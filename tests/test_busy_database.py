@@ -59,11 +59,11 @@ def engine(tmp_path, other):
 class Held:
     """A job whose fourth frame is asked about when the other program takes the database."""
 
-    def __init__(self, folder: Path, clip: Path, other: AnotherProgram) -> None:
+    def __init__(self, folder: Path, clip: Path, other: AnotherProgram, **how: bool) -> None:
         self.backend = FakeBackend(on_look=self._take)
         self._other, self._taken = other, False
         self.house = Running(folder, self.backend)
-        self.job_id = self.house.submit(clip, **ASKED)
+        self.job_id = self.house.submit(clip, **ASKED, **how)
         until(self.house.store.held_up, bool)  # an answer waits to be kept
 
     def _take(self, frame) -> None:
@@ -215,9 +215,10 @@ def test_a_job_that_was_deleted_is_forgotten_whatever_else_is_asked_of_it(
     tmp_path, clip, other, monkeypatch, then
 ):
     monkeypatch.setattr(patience, "LONG_SECONDS", 1.0)
-    held = Held(tmp_path / "data", clip, other)
+    held = Held(tmp_path / "data", clip, other, uploaded=True)
     try:
         runner, store = held.house.runner, held.house.store
+        upload = Path(store.job(held.job_id).video_path)
         runner.delete(held.job_id)
         until(held.view, lambda job: job.status == "cancelled")
         if then.endswith("_all"):
@@ -227,6 +228,7 @@ def test_a_job_that_was_deleted_is_forgotten_whatever_else_is_asked_of_it(
             getattr(runner, then)(held.job_id)
         other.let_go()
         until(lambda: store.job(held.job_id), lambda job: job is None)
+        until(upload.exists, lambda there: not there)
     finally:
         other.let_go()
         held.house.close()

@@ -1,5 +1,6 @@
 """Jobs: what becomes of an analysis that is paused, stopped, starved, interrupted, or asked for twice."""
 
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -374,6 +375,41 @@ def test_a_file_that_was_replaced_is_not_mixed_with_the_old_one(house, clip, tmp
     assert "changed" in failed.error and failed.frames_done == 4
 
 
+def in_its_place(video: Path) -> None:
+    """Another video where that one was, of the same size and date, as a copy that keeps dates leaves it."""
+    was = video.stat()
+    other = numbered_video(video.with_name("other.mp4"), constant(3, 10)).path
+    other.write_bytes(other.read_bytes().ljust(was.st_size, b"\0"))
+    os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
+    other.replace(video)
+    assert (video.stat().st_size, video.stat().st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+
+
+@pytest.mark.parametrize("uploaded", [True, False])
+def test_another_file_of_the_same_size_and_date_is_known_for_another_one(house, clip, tmp_path, uploaded):
+    mine = Path(shutil.copy2(clip, tmp_path / "mine.mp4"))
+    hashes = []
+    for _ in range(2):
+        job_id = house.submit(mine, uploaded=uploaded)
+        house.wait_for(job_id, "completed")
+        house.runner._hashing.submit(lambda: None).result(WAIT)  # behind the hash of the file
+        hashes.append(house.store.job(job_id).video_sha256)
+        assert hashes[-1] == hashlib.sha256(mine.read_bytes()).hexdigest()
+        in_its_place(mine)
+    assert hashes[0] != hashes[1]
+
+
+def test_a_job_does_not_go_on_with_another_file_of_the_same_size_and_date(house, clip, tmp_path):
+    mine = Path(shutil.copy2(clip, tmp_path / "mine.mp4"))
+    job_id = stopped_at_frame_4(house, mine, house.runner.pause)
+    house.wait_for(job_id, "paused")
+    house.runner._hashing.submit(lambda: None).result(WAIT)  # behind the hash of the file
+    in_its_place(mine)
+    house.runner.resume(job_id)
+    failed = house.wait_for(job_id, "failed")
+    assert "mine.mp4 has changed since the analysis began" in failed.error and failed.frames_done == 4
+
+
 def test_a_file_that_was_only_touched_is_the_same_file(house, clip, tmp_path):
     mine = Path(shutil.copy2(clip, tmp_path / "mine.mp4"))
     job_id = stopped_at_frame_4(house, mine, house.runner.pause)
@@ -403,6 +439,37 @@ def test_an_upload_is_read_before_anybody_asks_about_it(house, clip, tmp_path, m
     house.runner._uploads.submit(lambda: None).result(WAIT)  # behind the hash of the file
     monkeypatch.setattr(videos, "hashlib", None)  # a second reading would fail
     house.wait_for(house.submit(upload, uploaded=True), "completed")
+
+
+def test_an_upload_that_was_kept_is_not_read_again(house, clip, tmp_path, monkeypatch):
+    upload = Path(shutil.copy2(clip, tmp_path / "upload.mp4"))
+    first = house.submit(upload, uploaded=True)
+    house.wait_for(first, "completed")
+    monkeypatch.setattr(videos, "hashlib", None)  # a second reading would fail
+    house.wait_for(house.submit(upload, uploaded=True), "completed")
+    house.wait_for(house.submit(Path(house.store.job(first).video_path)), "completed")
+
+
+def test_uploads_that_no_job_is_about_are_removed_at_the_start(tmp_path, clip):
+    """As a process that ended between the job and its upload leaves one."""
+    house = House(tmp_path / "data")
+    uploads = [tmp_path / name for name in ("kept.mp4", "left.mp4")]
+    for number, upload in enumerate(uploads, 3):
+        numbered_video(upload, constant(number, 10))
+    stays, left = (house.store.job(house.submit(upload, uploaded=True)) for upload in uploads)
+    partial = Path(left.video_path).with_name(f"{'0' * 32}.partial")
+    another = partial.with_name("of somebody else.mp4")
+    for place in (partial, another):
+        place.write_bytes(b"x")
+    house.store.delete_job(left.id)
+    house.close()
+    again = House(tmp_path / "data")
+    again.runner.start()
+    try:
+        assert sorted(partial.parent.iterdir()) == sorted([Path(stays.video_path), another])
+        again.wait_for(stays.id, "completed")
+    finally:
+        again.close()
 
 
 def test_an_upload_that_is_gone_before_it_is_read_harms_nothing(house, clip, tmp_path):

@@ -244,6 +244,14 @@ def test_a_hash_holds_for_the_file_as_it_was(store):
     assert store.video_hash("/v", 10, 20) is None
 
 
+def test_a_hash_is_told_from_that_of_another_file_with_the_same_size_and_date(store):
+    store.set_video_hash("/v", 10, 20, "ff", changed_ns=30)
+    assert store.video_hash("/v", 10, 20) == store.video_hash("/v", 10, 20, 30) == "ff"
+    assert store.video_hash("/v", 10, 20, 31) is None
+    store.set_video_hash("/v", 10, 20, "ee")
+    assert store.video_hash("/v", 10, 20, 30) is None, "that of an older folder is made anew"
+
+
 # threads, full disks, owners
 
 

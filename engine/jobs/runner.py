@@ -28,7 +28,7 @@ from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest
 from engine.video.span_settings import SpanSettings
 from engine.video.tags import details_of
-from storage.errors import DiskFull, StorageError
+from storage.errors import StorageError
 from storage.patience import told_soon
 from storage.records import FrameRecord, JobRecord
 from storage.store import Store
@@ -43,7 +43,6 @@ class JobRunner:
     def __init__(self, store: Store, slot: Slot, thumbnails: Thumbnails) -> None:
         self._store = store
         self._slot = slot
-        self._thumbnails = thumbnails
         self._worker = Worker(store, slot, thumbnails)
         self.files = threading.Lock()  # no upload is removed while a job about it is made
         self._closing = CancelToken()
@@ -53,6 +52,7 @@ class JobRunner:
     def start(self) -> None:
         """Mark what a dead process left running, and begin with what is queued."""
         self._store.interrupt_running()
+        videos.remove_orphans(self._store)
         self._worker.start()
 
     def close(self) -> None:
@@ -82,6 +82,8 @@ class JobRunner:
             with videos.reading(request.video):
                 job = _new_job(request, info, self._slot.info, path, sha256, self._store)
             self._store.add_job(job)
+        if request.uploaded:
+            videos.note_upload(request.video.resolve(), path, sha256, self._store)
         if not sha256:
             self._hashing.submit(self._hash, job)
         return job.id
@@ -134,15 +136,9 @@ class JobRunner:
 
     def delete(self, job_id: str) -> None:
         """Forget a job, its answers and pictures; one that runs is stopped first."""
-        job = self._store.job(job_id)
-        if job is None:
-            return
         with self._worker.held():
             if not self._worker.stop(job_id, "delete"):
-                self._forget(job_id)
-        with self.files:
-            if job.uploaded and not self._store.jobs_using(job.video_path):
-                Path(job.video_path).unlink(missing_ok=True)
+                self._worker.forget(job_id)
 
     # all of them at once
 
@@ -235,15 +231,6 @@ class JobRunner:
     def _status_words(self, job_id: str) -> str:
         job = self._store.job(job_id)
         return self.view(job).status.replace("_", " ") if job else "gone"
-
-    def _forget(self, job_id: str) -> None:
-        try:
-            self._store.delete_job(job_id)
-        except DiskFull:  # its pictures make room for the rest
-            self._thumbnails.delete(job_id)
-            self._thumbnails.flush()
-            self._store.delete_job(job_id)
-        self._thumbnails.delete(job_id)
 
     def _hash_upload(self, path: Path) -> None:
         try:

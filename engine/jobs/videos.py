@@ -6,10 +6,11 @@ Knows files and their hashes; knows nothing of what is in them.
 import hashlib
 import logging
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,7 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 BLOCK = 4 << 20  # bytes read at a time
+_UPLOAD = re.compile(r"[0-9a-f]{64}(\..*)?|[0-9a-f]{32}\.partial")  # names that `keep_upload` gives
 
 
 @contextmanager
@@ -35,21 +37,26 @@ def reading(video: Path) -> Iterator[None]:
 
 
 def sha256_of(path: Path, store: Store, cancel: CancelToken) -> str:
-    """Hex digest of a file, kept by (path, size, mtime) so that it is made once, if it can be kept.
+    """Hex digest of a file, kept with what tells that it has changed, so that it is made once.
 
     Raises: Cancelled; OSError when the file cannot be read.
     """
     before = path.stat()
-    known = store.video_hash(str(path), before.st_size, before.st_mtime_ns)
+    known = _known(path, before, store)
     if known:
         return known
     with path.open("rb") as file:
         sha256 = digest_of(file, cancel)
-    try:
-        store.set_video_hash(str(path), before.st_size, before.st_mtime_ns, sha256)
-    except StorageError as error:  # it is right all the same, and made again when it is needed
-        log.info("the hash of %s is not kept: %s", path, error)
+    _keep(path, before, sha256, store)
     return sha256
+
+
+def changed_ns(status: os.stat_result) -> int:
+    """When anything about a file changed, by the system's own clock, which no date that is set can hide.
+
+    As a database can hold it: it is only ever compared.
+    """
+    return status.st_ctime_ns % 2**63
 
 
 def digest_of(file: BinaryIO, cancel: CancelToken) -> str:
@@ -63,8 +70,14 @@ def digest_of(file: BinaryIO, cancel: CancelToken) -> str:
 
 def known_sha256(path: Path, store: Store) -> str:
     """Hex digest of a file where it was made before; else nothing. Raises: OSError."""
-    size, mtime_ns = _size_and_time(path)
-    return store.video_hash(str(path), size, mtime_ns) or ""
+    return _known(path, path.stat(), store)
+
+
+def note_upload(upload: Path, kept: Path, sha256: str, store: Store) -> None:
+    """Know the hash of an upload that was kept: to keep it has changed what the system says of both."""
+    for place in {upload, kept}:
+        with suppress(OSError):  # the browser's copy may have been swept away
+            _keep(place, place.stat(), sha256, store)
 
 
 def sha256_of_job(job: JobRecord, store: Store, cancel: CancelToken) -> str:
@@ -101,6 +114,34 @@ def keep_upload(upload: Path, sha256: str, folder: Path) -> Path:
     return kept
 
 
+def remove_upload(job: JobRecord, store: Store) -> None:
+    """Remove the upload that a job was about, unless another job is about it.
+
+    One that cannot be removed now, as it may be open in another program, is when Haven starts.
+    """
+    if job.uploaded and not store.jobs_using(job.video_path):
+        _remove(Path(job.video_path))
+
+
+def remove_orphans(store: Store) -> None:
+    """Remove the uploads that no job is about, as a process that was killed may leave them.
+
+    Only what has the name of an upload; and only before any job is made.
+    """
+    folder = store.folder / "videos"
+    for place in folder.iterdir() if folder.is_dir() else ():
+        is_ours = _UPLOAD.fullmatch(place.name) is not None
+        if is_ours and not any(map(store.jobs_using, {str(place), str(folder.resolve() / place.name)})):
+            _remove(place)
+
+
+def _remove(upload: Path) -> None:
+    try:
+        upload.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s was not removed: %s", upload, error)
+
+
 def is_kept(path: Path, folder: Path) -> bool:
     """Whether a file is an upload that was taken in before: a new job about it keeps it there."""
     return path.parent == (folder / "videos").resolve()
@@ -113,13 +154,28 @@ def check_unchanged(job: JobRecord, store: Store, cancel: CancelToken) -> None:
         now = path.stat()
     except OSError as error:
         raise MediaError(f"{path} is not there any more. Put it back, then resume.") from error
-    if (now.st_size, now.st_mtime_ns) == (job.video_size, job.video_mtime_ns):
-        return
-    same = now.st_size == job.video_size and job.video_sha256 == sha256_of(path, store, cancel)
+    same_time = now.st_mtime_ns == job.video_mtime_ns
+    same = now.st_size == job.video_size and (same_time or bool(job.video_sha256))
+    if same and job.video_sha256:  # it is read only where it was touched since that was done
+        with reading(path):
+            same = job.video_sha256 == sha256_of(path, store, cancel)
     if not same:
         raise MediaError(
             f"{job.video_name} has changed since the analysis began. Start a new analysis of it."
         )
+
+
+def _known(path: Path, status: os.stat_result, store: Store) -> str:
+    changed = changed_ns(status)
+    return store.video_hash(str(path), status.st_size, status.st_mtime_ns, changed) or ""
+
+
+def _keep(path: Path, status: os.stat_result, sha256: str, store: Store) -> None:
+    try:
+        changed = changed_ns(status)
+        store.set_video_hash(str(path), status.st_size, status.st_mtime_ns, sha256, changed)
+    except StorageError as error:  # it is right all the same, and made again when it is needed
+        log.info("the hash of %s is not kept: %s", path, error)
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.jobs.retries import Retries
 from engine.jobs.run import WISHES, Ending, Run, database_locked, disk_full, identity
+from engine.jobs.videos import remove_upload
 from engine.jobs.views import Pace
 from engine.slot import Slot
 from storage.errors import DatabaseLocked, DiskFull, StorageError
@@ -127,6 +128,25 @@ class Worker:
         with self._state:
             return int(self._run is not None and self.stop(self._run.job.id, why))
 
+    def forget(self, job_id: str) -> None:
+        """Remove a job that does not run, its answers and pictures, and its upload if no other is about it.
+
+        The job goes first: should the process end just then, the upload is removed at the next start.
+        Raises: StorageError, with nothing removed but the pictures where the disk is full.
+        """
+        with self._state:  # no job about the upload is made meanwhile
+            job = self._store.job(job_id)
+            if job is None:
+                return
+            try:
+                self._store.delete_job(job_id)
+            except DiskFull:  # its pictures make room for the rest
+                self._thumbnails.delete(job_id)
+                self._thumbnails.flush()
+                self._store.delete_job(job_id)
+            self._thumbnails.delete(job_id)
+            remove_upload(job, self._store)
+
     def model_changed(self) -> None:
         """Let the jobs go on that waited for the model which serves now, as soon as that can be written."""
         with self.held():
@@ -217,13 +237,9 @@ class Worker:
             ending = run.stopped()
         return replace(ending, deleted=True) if run.wanted == "delete" else ending
 
-    def _delete(self, job_id: str) -> None:
-        self._store.delete_job(job_id)
-        self._thumbnails.delete(job_id)
-
     def _after(self, run: Run, ending: Ending) -> None:
         if ending.deleted:
-            self._delete(run.job.id)
+            self.forget(run.job.id)
         elif ending.reason == "model" and identity(run.job) == self._slot.info.identity:
             self.requeue(run.job)  # its model came back while this was being written
         elif ending.reason in UNWRITABLE:
@@ -278,7 +294,7 @@ class Worker:
             for job_id, ending in list(self._unsaved.items()):
                 self._save(job_id, ending, ("queued", "running", "cancelling"))
                 if ending.deleted:
-                    self._delete(job_id)
+                    self.forget(job_id)
                 del self._unsaved[job_id]
             for reason in UNWRITABLE:
                 for job in self._waiting(reason):

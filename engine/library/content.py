@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from engine.cancel import CancelToken
-from engine.jobs.videos import digest_of
+from engine.jobs.videos import changed_ns, digest_of
 from storage.library import Seen
 from storage.store import Store
 
@@ -27,17 +27,21 @@ def sha256_of(seen: Seen, store: Store, cancel: CancelToken) -> str:
 
     Raises: Changing; Cancelled; OSError when it cannot be read.
     """
-    known = store.video_hash(seen.path, seen.size, seen.mtime_ns)
-    if known:
-        return known
     with os.fdopen(os.open(Path(seen.path), _SAFELY), "rb") as file:
-        _check(os.fstat(file.fileno()), seen)
+        changed = _changed(file.fileno(), seen)
+        known = store.video_hash(seen.path, seen.size, seen.mtime_ns, changed)
+        if known:
+            return known
         sha256 = digest_of(file, cancel)
-        _check(os.fstat(file.fileno()), seen)
-    store.set_video_hash(seen.path, seen.size, seen.mtime_ns, sha256)
+        if _changed(file.fileno(), seen) != changed:
+            raise Changing
+    store.set_video_hash(seen.path, seen.size, seen.mtime_ns, sha256, changed)
     return sha256
 
 
-def _check(status: os.stat_result, seen: Seen) -> None:
+def _changed(file: int, seen: Seen) -> int:
+    """When anything about it changed, of a file that is as it was seen."""
+    status = os.fstat(file)
     if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != (seen.size, seen.mtime_ns):
         raise Changing
+    return changed_ns(status)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput
+from engine.jobs.videos import changed_ns
 from storage.library import Seen
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,7 @@ def walk(
 
 def seen_as(path: str, status: os.stat_result) -> Seen:
     """What is to be remembered of a file, to know it by when it is looked at again."""
-    changed_ns = status.st_ctime_ns % 2**63  # as a database can hold it: it is only ever compared
-    return Seen(path, status.st_size, status.st_mtime_ns, changed_ns)
+    return Seen(path, status.st_size, status.st_mtime_ns, changed_ns(status))
 
 
 def belongs(path: str, root: Path, recursive: bool, fits: Callable[[str], bool]) -> bool:

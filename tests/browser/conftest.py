@@ -15,7 +15,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.fixtures.videos import colour_video, constant, numbered_video
+from tests.fixtures.videos import colour_video, constant, numbered_video, repeated
 from tests.install_browser import LOUD, find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,9 +162,10 @@ def short_video(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def long_video(tmp_path_factory) -> Path:
-    """Long enough to be paused and cancelled: 100 seconds of numbered pictures."""
-    place = tmp_path_factory.mktemp("videos") / "long.mp4"
-    return numbered_video(place, constant(3000), gop=30).path
+    """Long enough to be cancelled where the page is slow, too: 400 seconds of numbered pictures."""
+    place = tmp_path_factory.mktemp("videos")
+    once = numbered_video(place / "once.mp4", constant(60), gop=30)
+    return repeated(place / "long.mp4", once, 200)
 
 
 def _outside(url: str, address: str) -> bool:

@@ -168,7 +168,6 @@
     drawn = Math.max(drawn, frames);
     while (list.children.length > room) list.lastElementChild.remove();
     if (gaps && !moving) {
-      gaps = false;
       drawn = 0;
       soon();
     }

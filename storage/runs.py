@@ -16,6 +16,7 @@ _SAID = (
     "SELECT raw_text FROM frame_answer WHERE job_id = ? AND state = ? AND raw_text != '' "
     "ORDER BY time_us LIMIT 1"
 )
+_LAST_ERROR = "SELECT error FROM frame_answer WHERE job_id = ? AND error != '' ORDER BY time_us DESC LIMIT 1"
 _CAPTIONS = "SELECT time_us, caption FROM frame_answer WHERE job_id = ? AND caption != '' ORDER BY time_us"
 
 
@@ -58,4 +59,10 @@ class RunStore:
         """The raw text of the first frame in this state that has one; empty where none has."""
         database = self._connections.database
         found = self._connections.read(lambda: database.execute_sql(_SAID, (job_id, state)).fetchone())
+        return found[0] if found else ""
+
+    def last_error(self, job_id: str) -> str:
+        """Why the last frame in the video that has no answer has none; empty where all have one."""
+        database = self._connections.database
+        found = self._connections.read(lambda: database.execute_sql(_LAST_ERROR, (job_id,)).fetchone())
         return found[0] if found else ""

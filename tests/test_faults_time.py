@@ -150,6 +150,34 @@ def test_pictures_that_are_out_of_order_are_counted_and_said(tmp_path: Path, sou
         house.close()
 
 
+@pytest.mark.parametrize("how", PASSED_OVER)
+def test_they_are_counted_too_where_a_run_over_shots_goes_on_behind_them(
+    tmp_path: Path, source: Path, how: str
+) -> None:
+    path = with_stamps(tmp_path / "x.mkv", source, STAMPS[how])
+    shots = Sampling.of(0.1, mode="shots")
+    for shot in list(sample(path, shots, CancelToken())):
+        told: list[int] = []
+        list(sample(path, shots, CancelToken(), shot.time_us, told.append))
+        assert told == [PASSED_OVER[how]], shot.time_us
+
+
+def test_what_was_counted_is_still_said_when_only_the_summary_is_written(
+    tmp_path: Path, source: Path
+) -> None:
+    path = with_stamps(tmp_path / "x.mkv", source, back_once)
+    house = Running(tmp_path / "data", FakeBackend(words=[""]))
+    try:
+        job = house.run(path, prompt="What is there?", interval=0.1, options={"summary": True})
+        assert "The summary could not be written" in job.error
+        house.backend._words = ("A lake.",)
+        job = house.resume(job.id)
+        assert (job.status, job.summary) == ("completed_with_errors", "A lake.")
+        assert job.error.startswith("9 pictures of x.mkv could not be looked at"), job.error
+    finally:
+        house.close()
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.ts", "a.avi", "a.flv"])
 @pytest.mark.parametrize("encoding", [{}, {"x264-params": "open-gop=1:b-pyramid=2"}], ids=["closed", "open"])
 def test_pictures_that_are_decoded_before_they_are_shown_are_in_order(

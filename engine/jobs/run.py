@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
 from engine.cancel import CancelToken
@@ -18,7 +19,7 @@ from engine.events.analysis import FrameLost, FrameRead
 from engine.events.jobs import JobStatus
 from engine.jobs.forecast import Forecast
 from engine.jobs.narrowing import noted, thresholds
-from engine.jobs.outcome import outcome
+from engine.jobs.outcome import noting_passed_over, outcome, passed_over
 from engine.jobs.videos import check_unchanged
 from engine.jobs.views import Pace
 from engine.keeping import Keeping
@@ -82,7 +83,6 @@ class Run:
 
     def __post_init__(self) -> None:
         self._planned = self.job.frames_total
-        self._passed_over = 0  # pictures of the video that are out of order
 
     def stop(self, why: str) -> None:
         """End soon; of several wishes the strongest counts, whichever came first."""
@@ -117,7 +117,7 @@ class Run:
     def _analyse(self) -> Ending:
         if self.job.reason != SUMMARY_ALONE:
             self._ask_about_frames()
-        ending = self._with_what_was_passed_over(self._completed())
+        ending = self._completed()
         lacks_summary = self.job.summarise and not self.job.summary and ending.status != "failed"
         return self._summarised(ending) if lacks_summary else ending
 
@@ -193,7 +193,7 @@ class Run:
                         asked += 1
             refinement.narrow()
         self._plan(asked)
-        self.store.update_job(self.job.id, sampling=noted(self.job, narrowed))
+        self._note(noted(self.job, narrowed))
 
     def _summarised(self, ending: Ending) -> Ending:
         """Write the summary of what is kept; the frames stand where the model fails at it."""
@@ -266,19 +266,12 @@ class Run:
             self.thumbnails.put(self.job.id, event.frame.time_us, event.frame.picture)
 
     def _note_passed_over(self, pictures: int) -> None:
-        self._passed_over = max(self._passed_over, pictures)
+        if pictures > passed_over(self.job):
+            self._note(noting_passed_over(self.job, pictures))
 
-    def _with_what_was_passed_over(self, ending: Ending) -> Ending:
-        """Pictures that nobody looked at are said, however well it went with the others."""
-        if not self._passed_over:
-            return ending
-        some = "1 picture" if self._passed_over == 1 else f"{self._passed_over:,} pictures"
-        said = (
-            f"{some} of {self.job.video_name} could not be looked at, being out of order: the time stamps in "
-            "the file run backwards there. Convert it, for example with ffmpeg, and analyse what comes of it."
-        )
-        status = "completed_with_errors" if ending.status == "completed" else ending.status
-        return replace(ending, status=status, error=f"{ending.error} {said}".strip())
+    def _note(self, sampling: dict[str, Any]) -> None:
+        """Keep what was found out with what the job is pinned to."""
+        self.job = self.store.update_job(self.job.id, sampling=sampling) or self.job
 
     def _completed(self) -> Ending:
         job = self.store.job(self.job.id)

@@ -14,7 +14,7 @@ from engine.video.crew import Crew, Result
 from engine.video.frames import PassedOver
 from engine.video.keyframes import KeyPlanner
 from engine.video.planning import Planner, Stretch
-from engine.video.targets import Wish
+from engine.video.targets import FOREVER, Wish
 
 _MOST_CORES = 4  # more gain little, and somebody else wants to use the machine as well
 
@@ -38,6 +38,18 @@ def read_samples(
             planner.lost.time_us,
             f"{video.path.name} ends here, before all of its pictures. Copy or download it again.",
         )
+
+
+def count_passed_over(path: Path, sampling: Sampling, cancel: CancelToken) -> int:
+    """How many pictures could not be samples, being out of order; found by planning, without decoding.
+
+    Raises: MediaError, Cancelled.
+    """
+    with open_video(path) as video:
+        planner = _planner(video, sampling, cancel, FOREVER)
+        for _ in planner.stretches():
+            pass
+        return planner.passed_over
 
 
 def decode(video: Video, stretches: Iterator[Stretch], cancel: CancelToken) -> Iterator[Result]:

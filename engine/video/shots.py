@@ -17,7 +17,7 @@ from engine.cancel import CancelToken
 from engine.events.analysis import FrameLost
 from engine.settings import Sampling
 from engine.video.container import Video
-from engine.video.decoding import read_samples
+from engine.video.decoding import count_passed_over, read_samples
 from engine.video.frames import MICROSECONDS, PassedOver, effective_interval, least_distance_us
 
 CUT = 27.0  # mean change of a pixel's most changed channel from which a shot begins, of 255
@@ -34,10 +34,15 @@ def read_shots(
 ) -> Iterator[Frame | FrameLost]:
     """The samples of an open video, in order; with `after_us`, the time of a sample, those behind it.
 
-    `index` counts from 0 at `after_us`, since nobody counts the shots before it again.
+    `index` counts from 0 at `after_us`, since nobody counts the shots before it again. Pictures that are out
+    of order are counted from the beginning all the same, as a run tells that was not interrupted.
     """
-    start_us = sampling.start_us if after_us is None else max(sampling.start_us, after_us - RECENT_US)
-    every = Sampling(_EVERY_PICTURE, start_us, sampling.end_us)
+    every = Sampling(_EVERY_PICTURE, sampling.start_us, sampling.end_us)
+    if after_us is not None:
+        if found := count_passed_over(video.path, every, cancel):
+            passed_over(found)
+        every = replace(every, start_us=max(sampling.start_us, after_us - RECENT_US))
+        passed_over = _told_already
     choice = _Choice(video, sampling)
     index, previous, last = 0, None, None
     for item in read_samples(video, every, cancel, None, passed_over):
@@ -56,6 +61,10 @@ def read_shots(
         previous = item.picture if isinstance(item, Frame) else None
     if last is not None:  # the last picture always is a sample, as with any interval
         yield _numbered(last, index, previous)
+
+
+def _told_already(count: int) -> None:
+    """Those of a part are among those of the whole."""
 
 
 class _Choice:

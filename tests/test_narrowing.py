@@ -1,6 +1,9 @@
 """Starts and ends are narrowed for the threshold that spans are made by, also for one that is set afterwards;
 what that costs is counted beforehand, at a variable rate too."""
 
+import itertools
+import shutil
+import threading
 from fractions import Fraction
 
 import pytest
@@ -15,7 +18,7 @@ from engine.video.frames import probe
 from engine.video.request import AnalysisRequest
 from storage.store import Store
 from tests.fixtures.videos import constant, numbered_video
-from tests.running import Running
+from tests.running import WAIT, Running, until
 from tests.truth import SETS, Oracle, truth
 from ui import cards, panels, spans
 
@@ -102,6 +105,100 @@ def test_an_analysis_that_ended_well_is_left_so_where_its_video_is_gone(tmp_path
     with pytest.raises(MediaError, match="not there any more"):
         running.runner.resume(job.id)
     assert running.store.job(job.id) == job
+
+
+def narrowed_again(running, clip, number, do):
+    """A job that has ended, resumed for another threshold; as it was before, and as it is then.
+
+    `do` is called before the question of that number is answered, counted from 1.
+    """
+    before, questions = running.run(clip, **BOTH), itertools.count(1)
+    Findings(running.store).set_settings(before.id, {"tags": {"dog": {"threshold": 0.31}}})
+    running.backend._on_look = lambda asked: next(questions) == number and do()
+    after = running.resume(before.id)
+    running.backend._on_look = None
+    return before, after
+
+
+def is_as_before(running, before, after):
+    """Ended as it was, with some more answers, and ready to be narrowed."""
+    assert (after.status, after.reason, after.error) == (before.status, before.reason, before.error)
+    assert before.frames_done < after.frames_done == after.frames_total == len(running.frames(after.id))
+    view = Findings(running.store).spans(after.id)
+    assert view.exact_for == {"dog": 0.5, "cat": 0.5}
+    assert {span.end for span in view.spans} == {COUNT / RATE}, "the whole video was looked at before"
+    assert "Narrow spans again" in panels.run(running.runner.view(after))
+
+
+@pytest.mark.parametrize("how", ["cancel", "shutdown"])
+def test_to_stop_it_midway_leaves_the_analysis_as_it_was(clip, running, how):
+    before, after = narrowed_again(running, clip, 3, lambda: running.runner._worker.run.stop(how))
+    is_as_before(running, before, after)
+    asked = len(running.backend.asked)
+    job = running.resume(before.id)
+    assert (job.status, starts(running, job)) == ("completed", {"dog": first_picture(0.31), "cat": 5.0})
+    assert 0 < len(running.backend.asked) - asked <= 3, "log2 of 24, without the two that were answered"
+
+
+def test_a_process_that_is_killed_meanwhile_leaves_it_as_it_was(clip, running, tmp_path):
+    left = tmp_path / "left"
+
+    def copy() -> None:
+        """What a kill leaves on the disk, once the answer before is written."""
+        job = running.runner.running()
+        until(lambda: len(running.frames(job.id)), lambda kept: kept == len(running.backend.asked))
+        assert running.store.job(job.id).status == "running"
+        shutil.copytree(running.store.folder, left, ignore=shutil.ignore_patterns("*.lock", "thumbnails"))
+
+    before, _ = narrowed_again(running, clip, 2, copy)
+    again = Running(left, Ramp())
+    try:
+        is_as_before(again, before, again.store.job(before.id))
+        job = again.resume(before.id)
+        assert starts(again, job) == {"dog": first_picture(0.31), "cat": 5.0}
+        assert 0 < len(again.backend.asked) <= 4
+    finally:
+        again.close()
+
+
+def test_while_it_waits_it_can_be_given_up(clip, running):
+    before, paused = narrowed_again(running, clip, 2, lambda: running.runner._worker.run.stop("pause"))
+    assert (paused.status, paused.reason) == ("paused", "user")
+    assert {span.end for span in Findings(running.store).spans(paused.id).spans} == {COUNT / RATE}
+    assert not running.runner.view(paused).can_narrow
+    running.runner.cancel(paused.id)
+    is_as_before(running, before, running.store.job(paused.id))
+
+
+def test_it_is_given_up_with_all_others(clip, running):
+    def hold(asked) -> None:
+        reached.set()
+        running.runner._worker.run.cancel.wait(WAIT)
+
+    job, reached = running.run(clip, **BOTH), threading.Event()
+    Findings(running.store).set_settings(job.id, {"threshold": 0.31})
+    running.backend._on_look = hold
+    held = running.submit(clip, tags=["dog"], interval=1)
+    assert reached.wait(WAIT)
+    running.runner.resume(job.id)
+    assert running.store.job(job.id).status == "queued"
+    assert running.runner.cancel_all() == 2
+    assert running.wait(held).status == "cancelled"
+    assert running.store.job(job.id).status == "completed"
+    assert running.runner.view(running.store.job(job.id)).can_narrow
+
+
+def test_where_it_fails_that_is_said_and_the_analysis_stays(clip, tmp_path, running):
+    video, away = tmp_path / "a.mp4", tmp_path / "away.mp4"
+    shutil.copy(clip, video)
+    before, after = narrowed_again(running, video, 2, lambda: video.rename(away))
+    assert (before.status, after.status) == ("completed", "completed_with_errors")
+    assert "could not be narrowed again" in after.error and "a.mp4" in after.error
+    assert running.runner.view(after).can_narrow
+    away.rename(video)
+    job = running.resume(before.id)
+    assert (job.status, job.error) == ("completed", "")
+    assert starts(running, job) == {"dog": first_picture(0.31), "cat": 5.0}
 
 
 def test_a_summary_is_not_written_again_for_it(clip, tmp_path):

@@ -2,15 +2,20 @@
 
 Narrowing asks about the frames at which an answer crosses the threshold. Where that is moved afterwards, the
 spans start and end elsewhere, between samples that nobody looked between: then they can be narrowed again.
+A job whose spans are narrowed again had come to its end: where that is given up, or fails, it is put back.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from engine.jobs.outcome import outcome
 from engine.video.span_settings import SpanSettings
 from storage.records import JobRecord
+from storage.store import Store
 
 USUAL = SpanSettings().everywhere.threshold
+_AT, _AGAIN = "narrowed_at", "narrowing_again"  # among the notes of a job's sampling
 
 
 def thresholds(job: JobRecord, settings: SpanSettings) -> dict[str, float]:
@@ -20,17 +25,58 @@ def thresholds(job: JobRecord, settings: SpanSettings) -> dict[str, float]:
 
 def noted(job: JobRecord, narrowed: Mapping[str, float]) -> dict[str, Any]:
     """The sampling of a job that was narrowed at these thresholds."""
-    return {**job.sampling, "narrowed_at": dict(narrowed)}
+    return {**_without_again(job), _AT: dict(narrowed)}
 
 
 def narrowed_at(job: JobRecord) -> dict[str, float]:
     """By tag, at which threshold starts and ends are known to one frame; empty where they are not."""
-    if not job.sampling.get("refine") or not job.status.startswith("completed"):
+    if not job.sampling.get("refine") or not came_to_its_end(job):
         return {}
-    return dict(job.sampling.get("narrowed_at") or dict.fromkeys(job.tags, USUAL))
+    return dict(job.sampling.get(_AT) or dict.fromkeys(job.tags, USUAL))
 
 
 def can_be_narrowed(job: JobRecord, settings: SpanSettings) -> bool:
     """Whether a job that has ended was narrowed at other thresholds than its spans are made by now."""
     narrowed = narrowed_at(job)
-    return bool(narrowed) and narrowed != thresholds(job, settings)
+    return bool(narrowed) and not is_again(job) and narrowed != thresholds(job, settings)
+
+
+def noting_again(job: JobRecord) -> dict[str, Any]:
+    """The sampling of a job that has ended, and whose spans are to be narrowed once more."""
+    return {**job.sampling, _AGAIN: True}
+
+
+def is_again(job: JobRecord) -> bool:
+    """Whether a job that is queued, runs or is paused had come to its end, and is only narrowed once more."""
+    return bool(job.sampling.get(_AGAIN))
+
+
+def came_to_its_end(job: JobRecord) -> bool:
+    """Whether the whole range of a job was looked at."""
+    return job.status.startswith("completed") or is_again(job)
+
+
+def put_back(job: JobRecord, store: Store, expected: tuple[str, ...], why: str = "") -> JobRecord | None:
+    """End the narrowing of one that `is_again` before its time: it is what its answers make it, as before.
+
+    What was answered meanwhile is kept, and it can be narrowed again. `why` it failed, where it did. None,
+    with nothing changed, where its status is none of `expected`.
+    """
+    status, said = outcome(job, store)
+    if why:
+        status = "completed_with_errors"
+        said = f"{said} Starts and ends of spans could not be narrowed again: {why}".strip()
+    return store.move_job(
+        job.id,
+        expected,
+        status,
+        reason="",
+        error=said,
+        ended_at=time.time(),
+        frames_total=job.frames_done,
+        sampling=_without_again(job),
+    )
+
+
+def _without_again(job: JobRecord) -> dict[str, Any]:
+    return {name: value for name, value in job.sampling.items() if name != _AGAIN}

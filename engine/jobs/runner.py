@@ -19,10 +19,10 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled, InvalidInput
 from engine.events.jobs import RESUMABLE, JobView
 from engine.jobs import videos
-from engine.jobs.narrowing import can_be_narrowed
+from engine.jobs.narrowing import can_be_narrowed, is_again, noting_again, put_back
 from engine.jobs.run import STOPPED, SUMMARY_ALONE, Ending, Run, held_up
 from engine.jobs.views import job_view, lacks_summary
-from engine.jobs.worker import Worker
+from engine.jobs.worker import ALL, Worker
 from engine.slot import Slot
 from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest
@@ -35,6 +35,8 @@ from storage.store import Store
 from storage.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
+
+WAITING = ("queued", "paused")
 
 
 class JobRunner:
@@ -51,7 +53,9 @@ class JobRunner:
 
     def start(self) -> None:
         """Mark what a dead process left running, and begin with what is queued."""
-        self._store.interrupt_running()
+        for job in self._store.interrupt_running():
+            if is_again(job):
+                put_back(job, self._store, (job.status,))
         videos.remove_orphans(self._store)
         self._worker.start()
 
@@ -98,17 +102,24 @@ class JobRunner:
             paused = Ending(*STOPPED["pause"])
             if self._worker.stop(job_id, "pause") or self._worker.end_unsaved(job_id, paused):
                 return
-            waiting = ("queued", "paused")
-            moved = self._store.move_job(job_id, waiting, "paused", reason="user", error="")
+            moved = self._store.move_job(job_id, WAITING, "paused", reason="user", error="")
         if moved is None:
             raise InvalidInput(f"This analysis is {self._status_words(job_id)}: there is nothing to pause.")
 
     def cancel(self, job_id: str) -> None:
-        """Stop a job for good, keeping what was finished; one that has ended is left as it is."""
+        """Stop a job for good, keeping what was finished; one that has ended is left as it is.
+
+        One whose spans were to be narrowed once more is then what it was before.
+        """
         with self._worker.held():
             cancelled = Ending(*STOPPED["cancel"])
-            if not (self._worker.stop(job_id, "cancel") or self._worker.end_unsaved(job_id, cancelled)):
-                self._store.move_job(job_id, ("queued", "paused"), "cancelled", reason="", error="")
+            if self._worker.stop(job_id, "cancel") or self._worker.end_unsaved(job_id, cancelled):
+                return
+            job = self._store.job(job_id)
+            if job is not None and is_again(job):
+                put_back(job, self._store, WAITING)
+            else:
+                self._store.move_job(job_id, WAITING, "cancelled", reason="", error="")
 
     def resume(self, job_id: str) -> None:
         """Queue a job again, to go on behind its last frame; of a failed one, behind its last good frame.
@@ -127,10 +138,10 @@ class JobRunner:
                 self._store.drop_failed_tail(job_id)
             alone = job is not None and lacks_summary(job)
             expected = ("completed_with_errors",) if alone else tuple(RESUMABLE)
+            changes: dict[str, object] = {"reason": SUMMARY_ALONE if alone else "", "error": ""}
             if job is not None and not alone and self._can_narrow(job):
-                expected = (job.status,)
-            reason = SUMMARY_ALONE if alone else ""
-            moved = self._store.move_job(job_id, expected, "queued", reason=reason, error="", ended_at=None)
+                expected, changes["sampling"] = (job.status,), noting_again(job)
+            moved = self._store.move_job(job_id, expected, "queued", ended_at=None, **changes)
         if moved is None:
             raise InvalidInput(f"This analysis is {self._status_words(job_id)}: there is nothing to resume.")
 
@@ -161,7 +172,8 @@ class JobRunner:
     def cancel_all(self) -> int:
         """Cancel the job that runs and all that wait or are paused; gives how many these were."""
         with self._worker.held():
-            waiting = self._store.queue.move_all(("queued", "paused"), "cancelled", reason="", error="")
+            waiting = self._put_all_back()
+            waiting += self._store.queue.move_all(WAITING, "cancelled", reason="", error="")
             self._worker.end_all_unsaved(Ending(*STOPPED["cancel"]))
             return waiting + self._worker.stop_run("cancel")
 
@@ -221,6 +233,11 @@ class JobRunner:
         if not job.sampling.get("refine"):
             return False
         return can_be_narrowed(job, SpanSettings.from_dict(self._store.corrections.settings(job.id)))
+
+    def _put_all_back(self) -> int:
+        """Those that wait to be narrowed once more; gives how many these were."""
+        waiting = [job for status in WAITING for job in self._store.jobs(status=status, limit=ALL)]
+        return sum(put_back(job, self._store, WAITING) is not None for job in filter(is_again, waiting))
 
     def _latest(self, job: JobRecord) -> FrameRecord | None:
         return next(iter(self.newest_frames(job, 1)), None) if job.frames_done else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.events.findings import LookedView, SpansView, SpanView
 from engine.events.jobs import FrameView, JobResult, JobView
-from engine.jobs.narrowing import narrowed_at
+from engine.jobs.narrowing import came_to_its_end, narrowed_at
 from engine.settings import Sampling
 from engine.video import spans
 from engine.video.corrections import Correction, about_tag, corrected
@@ -197,7 +197,7 @@ def _range(job: JobRecord) -> tuple[int, int, bool, int | None]:
     ends = [end for end in (job.duration_us or None, sampling.end_us) if end is not None]
     listed = sampling.mode == "times"
     longest_us = step_us if listed else None
-    return min(ends, default=0), step_us, listed or not job.status.startswith("completed"), longest_us
+    return min(ends, default=0), step_us, listed or not came_to_its_end(job), longest_us
 
 
 def _looked_view(looked: Sequence[spans.Looked]) -> tuple[LookedView, ...]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from engine.cancel import CancelToken
 from engine.errors import Cancelled
+from engine.jobs.narrowing import is_again, put_back
 from engine.jobs.retries import Retries
 from engine.jobs.run import WISHES, Ending, Run, database_locked, disk_full, identity
 from engine.jobs.videos import remove_upload
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 2.0  # that `stop` waits for a run to end before it answers
 DISK_RETRY_SECONDS = 2.0
 DISK_ROOM = 32 << 20  # bytes that must be free before a job that met a full disk goes on
+SHORT = ("cancelled", "interrupted", "failed")  # how a run ends before its work is done
 UNWRITABLE = ("disk", "database")  # why jobs are paused that go on when the data folder can be written again
 ALL = 1_000_000  # jobs
 
@@ -252,8 +254,12 @@ class Worker:
         self, job_id: str, ending: Ending, expected: tuple[str, ...] = ("running", "cancelling")
     ) -> None:
         changes: dict[str, object] = {"reason": ending.reason, "error": ending.error, "ended_at": time.time()}
-        job = self._store.job(job_id) if ending.status == "completed" else None
-        if job is not None:  # what was planned was an estimate; after errors it stays, to be compared with
+        job = self._store.job(job_id)
+        if job is not None and is_again(job) and ending.status in SHORT:
+            put_back(job, self._store, expected, ending.error)
+            return
+        # What was planned was an estimate; after errors it stays, to be compared with.
+        if job is not None and ending.status == "completed":
             changes["frames_total"] = job.frames_done
         self._store.move_job(job_id, expected, ending.status, **changes)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.engine import Engine
+from tests.running import opened
 from ui.no_stubs import no_stubs
 
 # Threads of torch and llama.cpp that wait for each other sleep meanwhile. By themselves they go round and
@@ -44,6 +46,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _turn(file: Path) -> int:
     name = file.relative_to(Path(__file__).parent).as_posix()
     return next((turn for turn, long in enumerate(LONG) if name.startswith(long)), len(LONG))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A real engine with the built-in model, and the data of this test alone. A file may have another."""
+    engine = opened(tmp_path)
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(scope="session")

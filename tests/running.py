@@ -49,9 +49,20 @@ def analysed(
 ) -> str:
     """The id of a job that ran to its end."""
     request = AnalysisRequest.of(video, tags, prompt, interval, options)
-    job_id = engine.submit_video(request).job_id
+    return ended(engine, engine.submit_video(request).job_id)
+
+
+def ended(engine: Engine, job_id: str) -> str:
+    """The id, once the job has ended."""
     until(lambda: engine.job(job_id).status, lambda status: status in ENDED)
     return job_id
+
+
+def opened(folder: Path, shelf: Path | None = None) -> Engine:
+    """An engine at work, its data in this folder, and its models unless a shelf is given. To be closed."""
+    engine = Engine(Store.open(folder / "data"), shelf or folder / "models")
+    engine.start()
+    return engine
 
 
 @contextmanager
@@ -59,8 +70,7 @@ def engine_over(shelf: Path, folder: Path) -> Iterator[Engine]:
     """An engine with these models alone: none that were downloaded before are in its lists."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "cache"))
-        engine = Engine(Store.open(folder / "data"), shelf)
-        engine.start()
+        engine = opened(folder, shelf)
         try:
             yield engine
         finally:
@@ -73,8 +83,7 @@ def engine_without_servers(folder: Path) -> Iterator[Engine]:
     with pytest.MonkeyPatch.context() as patched:
         for name in ("OPENAI_BASE_URL", "HAVEN_OPENAI_SERVERS"):
             patched.delenv(name, raising=False)
-        engine = Engine(Store.open(folder / "data"), folder / "models")
-        engine.start()
+        engine = opened(folder)
         try:
             yield engine
         finally:

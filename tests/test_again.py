@@ -1,26 +1,15 @@
 """What a job was asked, as its engine gives it back: the same, whatever it was, and it can be asked again."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from engine.engine import Engine
 from engine.errors import InvalidInput
 from engine.video.request import AnalysisRequest
-from storage.store import Store
 from tests.fixtures.videos import colour_video
 from ui.asking import Asked
 from ui.house import House
 from ui.stage import Staged, stage_of_job
-
-
-@pytest.fixture
-def engine(tmp_path) -> Iterator[Engine]:
-    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
-    engine.start()
-    yield engine
-    engine.close()
 
 
 @pytest.mark.parametrize(

@@ -28,14 +28,6 @@ def video(tmp_path_factory) -> Path:
     return colour_video(tmp_path_factory.mktemp("videos") / "signal.mp4", COLOURS).path
 
 
-@pytest.fixture
-def engine(tmp_path) -> Iterator[Engine]:
-    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
-    engine.start()
-    yield engine
-    engine.close()
-
-
 def lengths(tag) -> list[float]:
     return [tag.both, tag.only_first, tag.only_second, tag.neither, tag.left_out]
 

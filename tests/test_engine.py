@@ -16,7 +16,7 @@ from engine.events.jobs import ENDED
 from engine.events.switching import SwitchFinished
 from engine.settings import GenerationSettings
 from engine.video.request import AnalysisRequest
-from storage.store import Store
+from tests.running import opened
 
 WAIT = 60  # seconds after which a test gives up
 TINY = Path(__file__).parent / "fixtures" / "tiny_model"
@@ -38,12 +38,6 @@ def shelf(tmp_path: Path) -> Path:
     weights = shelf / "broken" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
     return shelf
-
-
-def opened(tmp_path: Path, shelf: Path) -> Engine:
-    engine = Engine(Store.open(tmp_path / "data"), shelf)
-    engine.start()
-    return engine
 
 
 @pytest.fixture

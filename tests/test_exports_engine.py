@@ -8,12 +8,9 @@ import opentimelineio
 import pytest
 from fixtures.videos import colour_video
 
-from engine.engine import Engine
 from engine.errors import FileInTheWay, InvalidInput, MediaError
-from engine.events.jobs import ENDED
 from engine.video.request import AnalysisRequest
-from storage.store import Store
-from tests.running import until
+from tests.running import analysed, ended, opened
 
 THEIRS = '{"tags": {}}'
 
@@ -32,28 +29,9 @@ def video(made, tmp_path) -> Path:
     return place
 
 
-def opened(folder: Path) -> Engine:
-    engine = Engine(Store.open(folder / "data"), folder / "models")
-    engine.start()
-    return engine
-
-
-@pytest.fixture
-def engine(tmp_path):
-    engine = opened(tmp_path)
-    yield engine
-    engine.close()
-
-
-def analysed(engine, video, tags="colours: mostly red, mostly blue", **more) -> str:
-    job_id = engine.submit_video(AnalysisRequest.of(video, tags, interval=0.5, **more)).job_id
-    until(lambda: engine.job(job_id).status, lambda status: status in ENDED)
-    return job_id
-
-
 @pytest.fixture
 def job(engine, video) -> str:
-    return analysed(engine, video)
+    return analysed(engine, video, "colours: mostly red, mostly blue")
 
 
 def spans(file):
@@ -150,7 +128,8 @@ def test_a_video_that_is_gone_leaves_the_formats_that_need_none_of_it(engine, jo
 
 
 def test_an_upload_is_exported_under_its_own_name_and_has_no_place_beside_it(engine, video):
-    job = analysed(engine, video, uploaded=True, name="my film.mp4")
+    asked = AnalysisRequest.of(video, "dark", uploaded=True, name="my film.mp4")
+    job = ended(engine, engine.submit_video(asked).job_id)
     cuts = json.loads(engine.export_job(job, "llc").read_text(encoding="utf-8"))
     assert cuts["mediaFileName"] == "my film.mp4"
     with pytest.raises(InvalidInput, match=r"my film\.mp4 came through the browser"):

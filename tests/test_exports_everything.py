@@ -6,10 +6,7 @@ import json
 import pytest
 from fixtures.videos import colour_video
 
-from engine.engine import Engine
-from engine.video.request import AnalysisRequest
-from storage.store import Store
-from tests.running import until
+from tests.running import analysed
 
 TAGS = 'colours: mostly red = "most of it, at least half", mostly blue'
 
@@ -19,17 +16,8 @@ def video(tmp_path_factory):
     return colour_video(tmp_path_factory.mktemp("videos") / "signal.mp4", ["red", "blue", "red"]).path
 
 
-@pytest.fixture
-def engine(tmp_path):
-    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
-    engine.start()
-    yield engine
-    engine.close()
-
-
 def exported(engine, video, tags=TAGS, **options):
-    job_id = engine.submit_video(AnalysisRequest.of(video, tags, interval=0.5, options=options)).job_id
-    until(lambda: engine.job(job_id).status, lambda status: status == "completed")
+    job_id = analysed(engine, video, tags, **options)
     return job_id, lambda: json.loads(engine.export_job(job_id, "json").read_text(encoding="utf-8"))
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from gradio_client import Client
 
-from engine.engine import Engine
 from storage.store import Store
 from tests.fixtures.haven_process import HavenProcess
 from tests.fixtures.videos import colour_video, constant, numbered_video
+from tests.running import opened
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -43,8 +43,7 @@ def test_a_signal_leaves_a_running_job_to_be_resumed_with_all_that_it_had(tmp_pa
             pause.wait(0.01)
         assert haven.stop(number) == 0
     assert (tmp_path / "errors.txt").read_text() == ""
-    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
-    engine.start()
+    engine = opened(tmp_path)
     try:
         left = engine.job(job_id)
         assert left.frames_done >= seen["frames_done"]

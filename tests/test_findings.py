@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 from fixtures.videos import colour_video
 
-from engine.engine import Engine
 from engine.errors import InvalidInput
 from storage.records import FrameRecord
-from storage.store import Store
-from tests.running import analysed
+from tests.running import analysed, opened
 
 
 @pytest.fixture(scope="module")
@@ -19,19 +17,6 @@ def video(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("videos") / "signal.mp4"
     colour_video(path, ["red", "blue", "green"])
     return path
-
-
-@pytest.fixture
-def engine(tmp_path):
-    engine = opened(tmp_path)
-    yield engine
-    engine.close()
-
-
-def opened(tmp_path: Path) -> Engine:
-    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
-    engine.start()
-    return engine
 
 
 def times(view) -> list[tuple]:

@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 
 from engine.chat.pictures import read_picture
-from engine.engine import Engine
 from engine.errors import DataFolderError, HavenError, InvalidInput
 from engine.paths import place_of, why_not
 from engine.trouble import storage_said
 from engine.video.exports import read_spans
 from engine.video.request import AnalysisRequest
-from storage.store import Store
 
 
 def looping(folder: Path) -> Path:
@@ -45,14 +43,6 @@ LEADS_NOWHERE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "nothing there": (lambda d: d / "lake.mp4", r"There is no (file|folder) .*lake\.mp4\. Check the name"),
     "no home folder": (lambda d: Path("~nobody-of-that-name/lake.mp4"), "There is no home folder ~nobody-of"),
 }
-
-
-@pytest.fixture
-def engine(tmp_path):
-    engine = Engine(Store.open(tmp_path / "data"), tmp_path / "models")
-    engine.start()
-    yield engine
-    engine.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links and names of POSIX")

@@ -4,11 +4,9 @@ import threading
 
 import pytest
 
-from engine.engine import Engine
 from engine.jobs import retries
 from engine.jobs.retries import Retries
 from engine.video.request import AnalysisRequest
-from storage.store import Store
 from tests import running
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import SEES, FaultyServer, refuses, works
@@ -31,19 +29,6 @@ def soon(monkeypatch):
     monkeypatch.setattr(retries, "FIRST_SECONDS", 0.05)
     for name in ("OPENAI_BASE_URL", "HAVEN_OPENAI_SERVERS"):
         monkeypatch.delenv(name, raising=False)
-
-
-def opened(folder) -> Engine:
-    engine = Engine(Store.open(folder / "data"), folder)
-    engine.start()
-    return engine
-
-
-@pytest.fixture
-def engine(tmp_path):
-    made = opened(tmp_path)
-    yield made
-    made.close()
 
 
 def load(engine, server) -> None:
@@ -114,14 +99,14 @@ def test_a_server_that_takes_no_requests_for_a_while_costs_no_frame(engine, clip
 
 
 def test_a_job_that_waits_goes_on_after_a_restart(tmp_path, clip):
-    engine = opened(tmp_path)
+    engine = running.opened(tmp_path)
     server = FaultyServer(works(), listing=SEES).__enter__()
     load(engine, server)
     job_id = goes_away_after(server, engine, clip, 5)
     until(engine, job_id, waits_for_its_server)
     engine.close()
     with FaultyServer(works(), listing=SEES, port=port_of(server)):
-        again = opened(tmp_path)
+        again = running.opened(tmp_path)
         try:
             until(again, job_id, completed)
             assert [frame.time for frame in again.frames(job_id)] == pytest.approx(TIMES)

@@ -316,7 +316,7 @@ class Engine:
         record = known_job(self._store, job_id)
         frames = self._store.frames(job_id)
         found = self.findings.of(record, samples_of(frames))
-        return job_result(self._jobs.view(record), record, frames, found)
+        return job_result(self._jobs.view(record), record, frames, found, self.findings.settings(job_id))
 
     def export_job(self, job_id: str, format: str) -> Path:
         """Write what is known of a job as a file. Raises: as `Exports.export`."""

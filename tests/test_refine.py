@@ -1,5 +1,6 @@
 """Starts and ends narrowed to one frame: how many questions, what a stop leaves, and what cannot be known."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -8,6 +9,7 @@ from engine.cancel import CancelToken
 from engine.engine import Engine
 from engine.jobs.findings import Findings
 from engine.jobs.forecast import Forecast
+from engine.jobs.views import job_result, job_spans, samples_of
 from engine.settings import Sampling
 from engine.video.edge_cost import EdgeCost, edge_cost
 from engine.video.frames import probe
@@ -18,6 +20,7 @@ from storage.store import Store
 from tests.fixtures.videos import constant, numbered_video, variable
 from tests.running import Running
 from tests.truth import Oracle, Truth
+from ui import spans as spans_page
 
 COUNT, RATE = 240, 24
 SPANS = {"dog": [(30, 90), (150, 201)], "cat": [(77, 160)]}
@@ -163,6 +166,40 @@ def test_where_a_picture_gets_no_answer_nothing_more_is_asked(made, tmp_path):
         assert job.status == "completed_with_errors"
         assert running.spans(job.id)["cat"] == [(4.0, 6.5)], "within an interval, for what failed is no hit"
         assert job.frames_failed == 4, "one for each second in which something changes"
+    finally:
+        running.close()
+
+
+class Shy(Oracle):
+    """Says nothing of the dog while starts and ends are narrowed."""
+
+    def look(self, frames, task, cancel):
+        for frame, answer in zip(frames, super().look(frames, task, cancel), strict=True):
+            unknown = {"dog": None} if frame.index >= SAMPLES else {}
+            yield replace(answer, tags={**answer.tags, **unknown})
+
+
+def test_starts_and_ends_that_could_not_be_narrowed_are_counted_and_said(made, undisturbed, tmp_path):
+    running = Running(tmp_path / "data", Shy(SPANS))
+    try:
+        job = running.run(made.clip.path, **REFINED)
+        assert job.status == "completed"
+        assert running.spans(job.id)["cat"] == exactly(made)["cat"]
+        view = Findings(running.store).spans(job.id)
+        assert view.exact_for == {"dog": 0.5, "cat": 0.5}
+        assert view.not_narrowed == {"dog": 4}
+        assert "4 starts and ends could not be narrowed to one frame" in spans_page.table(view)
+        found = job_spans(job, samples_of(running.frames(job.id)))
+        result = job_result(running.runner.view(job), job, running.frames(job.id), found)
+        assert (result.summary["exact_for"], result.summary["not_narrowed"]) == (
+            {"dog": 0.5, "cat": 0.5},
+            {"dog": 4},
+        )
+        another = Findings(running.store).set_settings(job.id, {"threshold": 0.4})
+        assert another.not_narrowed == {}, "of another threshold it is said that nothing was narrowed"
+        whole, whole_job = undisturbed
+        view = Findings(whole.store).spans(whole_job.id)
+        assert view.not_narrowed == {} and "could not be narrowed" not in spans_page.table(view)
     finally:
         running.close()
 

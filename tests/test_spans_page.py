@@ -40,6 +40,19 @@ def test_a_long_table_says_what_it_leaves_out():
     assert "7 more are in an export" in drawn
 
 
+@pytest.mark.parametrize(
+    ("counted", "said"),
+    [
+        ({}, ""),
+        ({"dog": 1}, "1 start or end could not be narrowed to one frame"),
+        ({"dog": 1200, EVIL: 1}, "1,201 starts and ends could not be narrowed to one frame"),
+    ],
+)
+def test_how_many_starts_and_ends_could_not_be_narrowed_is_said(counted, said):
+    drawn = spans.table(replace(view(SpanView("dog", 1, 2, 0.9, 1)), not_narrowed=counted))
+    assert said in drawn and ("data-not-narrowed" in drawn) == bool(said)
+
+
 def test_without_spans_it_says_why():
     assert "No span yet" in spans.table(VIEW)
     assert "No tag was asked for" in spans.table(replace(VIEW, tags=()))

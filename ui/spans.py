@@ -135,7 +135,24 @@ def _row(span: SpanView, colour: int) -> str:
 
 
 def _inexact(view: SpansView) -> str:
-    """Where starts and ends are known to one frame for another threshold than they are made by now."""
+    """Where starts and ends are not known to one frame, though that was asked."""
+    return _for_another_threshold(view) + _not_narrowed(view)
+
+
+def _not_narrowed(view: SpansView) -> str:
+    number = sum(view.not_narrowed.values())
+    if not number:
+        return ""
+    one = number == 1
+    return (
+        f'<p class="quiet" data-not-narrowed>{number:,} {"start or end" if one else "starts and ends"} could '
+        f"not be narrowed to one frame, and may be off by more: beside {'it' if one else 'them'} is a frame "
+        "without an answer, or time that nobody looked at.</p>"
+    )
+
+
+def _for_another_threshold(view: SpansView) -> str:
+    """Where they are known for another threshold than spans are made by now."""
     own, usual = view.settings.get("tags", {}), view.settings.get("threshold")
     now = {tag: own.get(tag, {}).get("threshold", usual) for tag in view.exact_for}
     moved = {tag: at for tag, at in view.exact_for.items() if at != now[tag]}

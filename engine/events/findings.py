@@ -41,6 +41,8 @@ class SpansView:
     # The same by tag, of those alone of which some answers do not say whether they hold.
     looked_for: Mapping[str, tuple[LookedView, ...]] = field(default_factory=dict)
     exact_for: Mapping[str, float] = field(default_factory=dict)  # by tag: threshold, narrowed to one frame
+    # By tag, where its threshold is that one: starts and ends of which that could not be found out.
+    not_narrowed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

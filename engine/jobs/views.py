@@ -11,6 +11,7 @@ from engine.jobs.narrowing import came_to_its_end, narrowed_at
 from engine.settings import Sampling
 from engine.video import spans
 from engine.video.corrections import Correction, about_tag, corrected
+from engine.video.open_edges import Narrowed
 from engine.video.span_settings import SpanSettings
 from engine.video.sureness import unmeasured
 from storage.records import FrameRecord, JobRecord
@@ -95,9 +96,13 @@ def lacks_summary(job: JobRecord) -> bool:
 
 
 def job_result(
-    view: JobView, job: JobRecord, frames: Sequence[FrameRecord], found: Sequence[spans.Span]
+    view: JobView,
+    job: JobRecord,
+    frames: Sequence[FrameRecord],
+    found: Sequence[spans.Span],
+    settings: SpanSettings = SpanSettings(),  # noqa: B008 - it is never changed
 ) -> JobResult:
-    """Everything of a job, with the spans that were made of its answers."""
+    """Everything of a job, with the spans that were made of its answers by these settings."""
     summary = {
         "video": job.video_name,
         "duration_seconds": seconds(job.duration_us),
@@ -108,6 +113,8 @@ def job_result(
         "tags": _totals(job, found),
         "prompt": job.prompt,
         "text": job.summary,
+        "exact_for": narrowed_at(job),
+        "not_narrowed": _not_narrowed(job, samples_of(frames), settings, found),
     }
     return JobResult(view, tuple(map(frame_view, frames)), tuple(map(_span_view, found)), summary)
 
@@ -179,7 +186,21 @@ def spans_view(
             for tag in spans.partly_unknown(samples, job.tags)
         },
         exact_for=narrowed_at(job),
+        not_narrowed=_not_narrowed(job, samples, settings, found),
     )
+
+
+def _not_narrowed(
+    job: JobRecord, samples: Sequence[spans.Sample], settings: SpanSettings, found: Sequence[spans.Span]
+) -> dict[str, int]:
+    """By tag: starts and ends that were to be known to one frame by now, and are not."""
+    end_us, _, cut_short, longest_us = _range(job)
+    counted = {}
+    for tag, threshold in narrowed_at(job).items():
+        if threshold == settings.rule(tag).threshold:
+            narrowed = Narrowed(samples, tag, threshold, longest_us, end_us > 0 and not cut_short)
+            counted[tag] = narrowed.open_edges([span for span in found if span.tag == tag])
+    return {tag: number for tag, number in counted.items() if number}
 
 
 def seconds(time_us: int) -> float:

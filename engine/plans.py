@@ -1,11 +1,14 @@
 """What an analysis would cost, before it starts: frames, time, what a server is asked. Asks no model."""
 
-from engine.backends.base import BackendInfo, FrameTask
+from engine.backends.base import BackendInfo, FrameTask, Message
 from engine.backends.remote.questions import Cost, cost_of
+from engine.backends.remote.tokens import TokenEstimate
 from engine.events.jobs import AnalysisPlan
 from engine.video.edge_cost import edge_cost
 from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest
+from engine.video.summary import PART
+from engine.video.summary_cost import SummaryCost, summary_cost
 
 
 def plan(
@@ -16,7 +19,7 @@ def plan(
     frames = planned_count(video, sampling)
     edge = edge_cost(video, sampling) if sampling.refine else None
     speed, runs = earlier or (None, 0)
-    each = cost_of_frame(request, model)
+    each, summary = cost_of_frame(request, model), cost_of_summary(request, model, frames)
     return AnalysisPlan(
         frames,
         float(effective_interval(video, sampling)),
@@ -28,6 +31,9 @@ def plan(
         extra_is_about=edge is not None and not edge.counted,
         requests=each.requests * max(1, frames),
         tokens=each.tokens * max(1, frames),
+        summary=request.summary,
+        summary_requests=summary.questions,
+        summary_tokens=summary.tokens,
     )
 
 
@@ -38,3 +44,11 @@ def cost_of_frame(request: AnalysisRequest, model: BackendInfo) -> Cost:
     votes = request.sampling.votes
     task = FrameTask(request.tags, request.prompt, described=request.asked, votes=votes)
     return cost_of(task, model.asking)
+
+
+def cost_of_summary(request: AnalysisRequest, model: BackendInfo, frames: int) -> SummaryCost:
+    """What it takes of a server, about; nothing where none is asked, or nobody knows how many frames."""
+    if model.asking is None or not request.summary:
+        return SummaryCost(0, 0)
+    instruction = TokenEstimate().of([Message("user", PART)])
+    return summary_cost(frames, FrameTask().max_new_tokens, instruction, model.context_length)

@@ -16,7 +16,7 @@ from tests.fixtures import faulty_server as ways
 from tests.fixtures.faulty_server import SEES, FaultyServer, works
 from tests.fixtures.videos import constant, numbered_video
 from tests.running import analysed, engine_without_servers, served_by
-from ui import cards, library_cards
+from ui import cards, library_cards, panels
 from ui import spans as spans_page
 
 FRAMES = 3
@@ -145,6 +145,20 @@ def test_the_plan_says_how_often_the_server_will_be_asked(engine, serving, clip,
     assert 1024 * plan.requests < plan.tokens < 1300 * plan.requests
     one = plan_of(engine, clip, "red, blue", "What is it?", votes=votes, mode="keyframes")
     assert (one.frames, one.requests) == (1, plan.requests // FRAMES)
+
+
+def test_the_plan_says_what_the_summary_asks_of_the_server_too(engine, serving, clip):
+    server = serving(works())
+    plan = plan_of(engine, clip, "red", "What is it?", summary=True)
+    before = len(server.chats())
+    analysed(engine, clip, "red", 0.1, prompt="What is it?", summary=True)
+    assert plan.requests + plan.summary_requests == len(server.chats()) - before
+    assert 256 < plan.summary_tokens < 1000, "an answer, and three captions that may be 128 tokens long"
+    shown = panels.plan(plan)
+    assert "6 requests to the server" in shown and "and about 1 request with 7" in shown
+    assert plan_of(engine, clip, "red", "What is it?").summary_requests == 0
+    keys = plan_of(engine, clip, "red", "What is it?", summary=True, mode="keyframes")
+    assert (keys.frames, keys.summary_requests) == (1, 1)
 
 
 def test_a_model_on_this_machine_is_asked_for_nothing(engine, clip):

@@ -17,7 +17,8 @@ from engine.jobs import retries
 from engine.jobs.views import job_result
 from engine.settings import LoadOptions
 from engine.video.request import AnalysisRequest
-from engine.video.summary import Summary, SummaryStep, summarise
+from engine.video.summary import PART, Summary, SummaryStep, summarise
+from engine.video.summary_cost import SummaryCost, summary_cost
 from storage.store import Store
 from tests.fixtures.videos import constant, numbered_video
 from tests.running import Running
@@ -320,6 +321,28 @@ def test_a_server_that_is_away_is_waited_for(tmp_path, clip, monkeypatch):
             assert job.reason == "server"
             job = house.wait(job_id)
         assert (job.status, job.summary) == ("completed", "answer 2")
+
+
+# what it costs, before
+
+
+@pytest.mark.parametrize("context_length", [400, 1000, 4096])
+@pytest.mark.parametrize("frames", [1, 30, 300])
+def test_it_takes_no_more_than_was_said_before_and_not_much_less(context_length, frames):
+    """With captions and answers as long as they may be, in words, of which each is a token here."""
+    instruction, words = len(PART.split()), 60
+    backend = Writer(context_length)
+    backend.says = " ".join(["so"] * min(256, (context_length - 16 - instruction) // 4))
+    *_, summary = told(captions(frames, words), backend)
+    read = sum(len(question.split()) for question in backend.questions)
+    tokens = read + summary.questions * len(backend.says.split())
+    cost = summary_cost(frames, words, instruction, context_length)
+    assert summary.questions <= cost.questions <= 1.4 * summary.questions
+    assert tokens <= cost.tokens <= 1.4 * tokens
+
+
+def test_a_model_without_room_for_one_is_said_to_take_nothing():
+    assert summary_cost(10, 128, 40, 100) == summary_cost(0, 128, 40, 4096) == SummaryCost(0, 0)
 
 
 # at the door

@@ -57,14 +57,23 @@ def plan(cost: AnalysisPlan) -> str:
     if cost.seconds is None:
         return f"{said}; time unknown until it runs"
     runs = "1 earlier run" if cost.based_on == 1 else f"{cost.based_on} earlier runs"
-    only = " for the frames" if cost.extra_per_span else ""
+    only = " for the frames" if cost.extra_per_span or cost.summary else ""
     return f"{said}, about {wording.duration(cost.seconds)}{only} with this model (from {runs})"
 
 
 def _asked_of_server(cost: AnalysisPlan) -> str:
     each = "" if cost.frames else " for each"
     tokens = f"about {wording.roughly(cost.tokens)} tokens{each}"
-    return f"{wording.requests(cost.requests)} to the server with {tokens}"
+    return f"{wording.requests(cost.requests)} to the server with {tokens}{_asked_for_summary(cost)}"
+
+
+def _asked_for_summary(cost: AnalysisPlan) -> str:
+    if not cost.summary:
+        return ""
+    if not cost.summary_requests:
+        return ", and those of the summary"
+    tokens = f"{wording.roughly(cost.summary_tokens)} tokens"
+    return f", and about {wording.requests(cost.summary_requests)} with {tokens} for the summary"
 
 
 def _busy(status: Status) -> str:

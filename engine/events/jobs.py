@@ -79,6 +79,9 @@ class AnalysisPlan:
     # Of a server for all these frames, or for one where their number is not known; 0: the model is here.
     requests: int = 0
     tokens: int = 0  # about, those that are read and those that are written
+    summary: bool = False  # is asked; it takes its own time, after the frames
+    summary_requests: int = 0  # of a server, on top of the others, about; 0: unknown, or the model is here
+    summary_tokens: int = 0
 
 
 @dataclass(frozen=True)

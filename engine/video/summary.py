@@ -23,8 +23,8 @@ Lease = Callable[[], AbstractContextManager[Backend]]
 MOST_TOKENS = 256  # of one answer
 LEAST_TOKENS = 16  # below, an answer says nothing
 MAX_TRIES = 3  # for each question, the first one included
-_SHARE = 4  # of the room, an answer takes one in so many: several then fit into the next question
-_RESERVE = 16  # tokens that nobody counts, such as those a server adds
+SHARE = 4  # of the room, an answer takes one in so many: several then fit into the next question
+RESERVE = 16  # tokens that nobody counts, such as those a server adds
 PART = (
     "These lines say what was seen in a part of a video, each with its time. Write in a few sentences what "
     "happens in this part, in the order of time. Use only what the lines say.\n\n"
@@ -119,10 +119,10 @@ class _Room:
             f"{backend.info.model} reads {backend.info.context_length:,} tokens at once, too few to "
             "summarise this video. Load it with a longer context (n_ctx), or pick another model."
         )
-        usable = backend.info.context_length - _RESERVE
+        usable = backend.info.context_length - RESERVE
         self._instruction = max(PART, WHOLE, key=lambda text: self._tokens(text, ()))
         left = usable - self._tokens(self._instruction, ())
-        self.answer = min(MOST_TOKENS, left // _SHARE)  # tokens
+        self.answer = min(MOST_TOKENS, left // SHARE)  # tokens
         self._most = usable - self.answer
         if self.answer < LEAST_TOKENS:
             raise self.too_small

@@ -124,6 +124,26 @@ def test_the_plan_is_told_once_the_fields_are_complete(house, staged):
             "each); time unknown until it runs",
         ),
         (
+            AnalysisPlan(
+                60,
+                2.0,
+                15.2,
+                2,
+                requests=120,
+                tokens=126_400,
+                summary=True,
+                summary_requests=2,
+                summary_tokens=8_920,
+            ),
+            "60 frames (120 requests to the server with about 130,000 tokens, and about 2 requests with "
+            "8,900 tokens for the summary), about 15 s for the frames with this model (from 2 earlier runs)",
+        ),
+        (
+            AnalysisPlan(0, 2.0, None, 0, requests=1, tokens=1_149, summary=True),
+            "as many frames as there are key frames (1 request to the server with about 1,100 tokens for "
+            "each, and those of the summary); time unknown until it runs",
+        ),
+        (
             AnalysisPlan(0, 2.0, None, 0),
             "as many frames as there are key frames; time unknown until it runs",
         ),

@@ -5,7 +5,6 @@ import sqlite3
 
 import pytest
 from fakes import FakeBackend
-from test_jobs import FRAMES, House, clip  # noqa: F401 - the fixture
 
 from engine.backends.base import FrameTask, LoadPlan
 from engine.cancel import CancelToken
@@ -15,6 +14,7 @@ from engine.prompts import prompt_to_save, tags_text
 from engine.video.request import AnalysisRequest
 from engine.video.tags import MAX_DESCRIPTION, MAX_TAG_LENGTH, Tag, parse_tags, question, read_tags
 from storage.store import Store
+from tests.held import FRAMES, House, lake
 
 DOG = Tag("dog", "animal", "any dog, also partly visible")
 WRITTEN = 'animal: dog = "any dog, also partly visible"'
@@ -118,6 +118,11 @@ class Listening(FakeBackend):
         return super().look(frames, task, cancel)
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return lake(tmp_path_factory.mktemp("clips"))
+
+
 class Kennel(House):
     """A house whose model remembers what it was asked."""
 
@@ -128,7 +133,7 @@ class Kennel(House):
         return Candidate("fake", name, {}, lambda: LoadPlan(name, 1, 100), load)
 
 
-def paused_job(folder, clip, tags) -> str:  # noqa: F811
+def paused_job(folder, clip, tags) -> str:
     house = Kennel(folder)
     house.runner.start()
     gate = house.hold_at(4)
@@ -152,7 +157,7 @@ def resumed(folder, job_id) -> tuple[object, tuple[str, ...]]:
     return job, asked
 
 
-def test_category_and_description_are_kept_with_the_job_and_asked_after_a_resume(tmp_path, clip):  # noqa: F811
+def test_category_and_description_are_kept_with_the_job_and_asked_after_a_resume(tmp_path, clip):
     job_id = paused_job(tmp_path, clip, f"boat, {WRITTEN}")
     job, asked = resumed(tmp_path, job_id)
     assert job.frames_done == FRAMES
@@ -161,7 +166,7 @@ def test_category_and_description_are_kept_with_the_job_and_asked_after_a_resume
     assert asked == (question("boat"), question("dog", DOG.description))
 
 
-def test_an_analysis_of_a_haven_that_knew_names_only_opens_and_goes_on(tmp_path, clip):  # noqa: F811
+def test_an_analysis_of_a_haven_that_knew_names_only_opens_and_goes_on(tmp_path, clip):
     job_id = paused_job(tmp_path, clip, "boat, dog")
     older = sqlite3.connect(tmp_path / "haven.db", isolation_level=None)
     older.execute("ALTER TABLE job DROP COLUMN tag_details")

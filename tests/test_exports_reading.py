@@ -9,7 +9,7 @@ from test_exports import NASTY, frame, material
 
 from engine.errors import InvalidInput
 from engine.events.findings import SpanView
-from engine.video.exports import FORMATS, read_spans
+from engine.video.exports import FORMATS, read_spans, reading
 from engine.video.exports.ai_json import model_number
 from engine.video.exports.reading import MOST_BYTES, ReadSpan, parse_spans
 
@@ -67,6 +67,11 @@ def changed(form, path, value):
     else:
         inner[last] = value
     return json.dumps(copy)
+
+
+def changed_to(form, spans):
+    """A copy of version 3 with these spans."""
+    return json.loads(changed(form, ["timespans", "animal", "dog"], spans))
 
 
 @pytest.fixture
@@ -193,6 +198,7 @@ def test_a_byte_order_mark_is_no_hindrance():
 # What is refused
 
 DOG = ("timespans", "animal", "dog", 0)
+MANY_NAMES = "{" + ", ".join(f'"n{number}": 0' for number in (*range(100_000), 99_999)) + "}"
 WRONG = {
     "no object": ("[]", "the file must be an object"),
     "none of the forms": ('{"a": 1}', "none of json_result, schema_version and tags"),
@@ -204,6 +210,9 @@ WRONG = {
     "a number beyond floats": (json.dumps(VERSION_3).replace("10.0", "1e999"), r"timespans.*start is inf"),
     "a number without end": ('{"schema_version": ' + "9" * 5000 + "}", "a number too long"),
     "a name twice": ('{"tags": {}, "tags": {}}', "'tags' stands in it twice"),
+    "a name twice behind many": (MANY_NAMES, "'n99999' stands in it twice"),
+    "a start beyond measure": (changed(VERSION_1, (*DOG, "start"), 10**400), r"dog\[0\]\.start is 1000"),
+    "sure beyond measure": (changed(VERSION_1, (*DOG, "confidence"), 10**400), r"confidence is 1000"),
     "bytes that are no text": (b'{"tags": "\xff"}', "byte 10"),
     "a newer version": (changed(VERSION_1, ["schema_version"], 2), "schema_version is 2.*reads"),
     "a version that is true": (changed(VERSION_1, ["schema_version"], True), "schema_version is True"),
@@ -262,5 +271,16 @@ def test_what_is_no_file_is_not_opened(tmp_path):
     large = tmp_path / "large.AI.json"
     with large.open("wb") as file:
         file.truncate(MOST_BYTES + 1)
-    with pytest.raises(InvalidInput, match="64 MB"):
+    with pytest.raises(InvalidInput, match=r"large\.AI\.json has more than 32 MB\. No larger file is read"):
         read_spans(large)
+
+
+def test_a_file_of_more_parts_than_are_read_is_refused_before_all_of_them_are(monkeypatch):
+    span = {"start": 1.0, "end": 2.0}
+    content = json.dumps(changed_to(VERSION_3, [span] * 20))
+    monkeypatch.setattr(reading, "MOST_PARTS", 24)  # with the model, and what the spans are in
+    assert len(parse_spans(content).spans) == 20
+    with pytest.raises(InvalidInput, match=r"more than 24 spans and other parts\. No larger file is read"):
+        parse_spans(json.dumps(changed_to(VERSION_3, [span] * 21)))
+    with pytest.raises(InvalidInput, match="more than 24 spans"):
+        parse_spans(f"[{', '.join([json.dumps(span)] * 25)}, oh")  # it never comes to what is no JSON

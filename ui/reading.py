@@ -4,6 +4,7 @@ They are no answers of a model here and never mix with the spans of an analysis.
 """
 
 from collections.abc import Sequence
+from heapq import nsmallest
 from html import escape
 from typing import Any
 
@@ -12,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from engine.video.exports import ReadSpans
-from engine.video.exports.reading import ReadSpan
+from engine.video.exports.reading import MOST_BYTES, TOO_LARGE, ReadSpan
 from ui import wording
 from ui.cards import TAG_COLOURS
 from ui.handling import explain
@@ -39,7 +40,8 @@ class Wanted(BaseModel):
 def button() -> str:
     """The markup of what chooses a file; `haven.readSpans` brings it to life."""
     return (
-        '<label class="read-choose"><input type="file" accept=".json,application/json" data-read>'
+        '<label class="read-choose"><input type="file" accept=".json,application/json" data-read '
+        f'data-most="{MOST_BYTES}" data-larger="{TOO_LARGE}">'
         "<span>Read spans from a file…</span></label>"
         '<p class="exports-said" role="status" data-read-said hidden></p>'
     )
@@ -52,13 +54,18 @@ def reading_routes(house: House) -> APIRouter:
     @router.post("/spans/read")
     async def read(wanted: Wanted) -> JSONResponse:
         try:
-            file = await slow(uploaded_file, wanted.path)
-            found = await slow(house.engine.exports.read_spans, file)
+            shown = await slow(_read, house, wanted)
         except Exception as error:  # noqa: BLE001 - shown to the person
             return JSONResponse({"said": explain(error), "failed": True})
-        return JSONResponse({"said": "", "failed": False, **drawn(found, wanted.name, wanted.duration)})
+        return JSONResponse({"said": "", "failed": False, **shown})
 
     return router
+
+
+def _read(house: House, wanted: Wanted) -> dict[str, Any]:
+    """Seconds go by for the largest of files. Raises: what `uploaded_file` and `read_spans` do."""
+    found = house.engine.exports.read_spans(uploaded_file(wanted.path))
+    return drawn(found, wanted.name, wanted.duration)
 
 
 def drawn(read: ReadSpans, name: str, duration: float) -> dict[str, Any]:
@@ -79,9 +86,9 @@ def table(spans: Sequence[ReadSpan], tags: Sequence[tuple[str, str]]) -> str:
     if not spans:
         return ""
     colours = {names: place % TAG_COLOURS for place, names in enumerate(tags)}
-    in_time = sorted(spans, key=lambda span: (span.start, span.end))
-    rows = "".join(_table_row(span, colours[_names(span)]) for span in in_time[:MOST_ROWS])
-    more = len(in_time) - MOST_ROWS
+    first = nsmallest(MOST_ROWS, spans, key=lambda span: (span.start, span.end))
+    rows = "".join(_table_row(span, colours[_names(span)]) for span in first)
+    more = len(spans) - MOST_ROWS
     rest = f'<p class="quiet">{more:,} later ones are not listed.</p>' if more > 0 else ""
     return (
         '<table class="span-table" aria-label="What was read, in the order of time">'

@@ -10,6 +10,8 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Page, expect
 
+from engine.video.exports.reading import MOST_BYTES
+
 pytestmark = pytest.mark.browser
 
 TAGS = "mostly blue, colourful"
@@ -118,9 +120,24 @@ def test_spans_of_another_programs_file_are_shown_apart_until_another_video_come
     expect(page.locator("[data-timeline] canvas")).to_have_count(2)
     read.locator(".span-seek").nth(1).click()
     expect(page.locator("video")).to_have_js_property("currentTime", 3)
+    large = tmp_path / "large.AI.json"
+    with large.open("wb") as file_of_nothing:
+        file_of_nothing.truncate(MOST_BYTES + 1)
+    page.set_input_files("[data-read]", str(large))
+    expect(page.locator("[data-read-said]")).to_contain_text("large.AI.json has more than 32 MB")
+    late = []
+    page.route("**/spans/read", lambda route: route.continue_() if late else late.append(route))
+    with page.expect_request("**/spans/read"):
+        page.set_input_files("[data-read]", str(file))
+    expect(page.locator("[data-read-said]")).to_have_text("Reading lake.AI.json…")
     file.write_text("{}")
     page.set_input_files("[data-read]", str(file))
     expect(page.locator("[data-read-said]")).to_contain_text("cannot be read as time spans")
+    with page.expect_response("**/spans/read") as answered:
+        late[0].continue_()
+    answered.value.finished()
+    page.unroute("**/spans/read")
+    expect(page.locator("[data-read-said]")).to_contain_text("cannot be read")  # the late answer is ignored
     expect(read).to_be_visible()
     page.get_by_role("button", name="Choose another").click()
     page.get_by_label("Or name a file on this machine").fill(str(short_video))

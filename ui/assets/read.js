@@ -44,7 +44,9 @@
     if (document.documentElement.dataset.stage !== "full") {
       return say("Choose the video first that the file is about.", true);
     }
-    const asked = ++file;
+    const asked = ++file; // what was asked before is answered to nobody
+    const { most, larger } = find(chooser, "[data-read]").dataset;
+    if (chosen.size > Number(most)) return say(`${chosen.name} ${larger}`, true);
     say(`Reading ${chosen.name}…`);
     const path = await haven.chatPictures.upload(chosen);
     const body = { path, name: chosen.name, duration: haven.videoLength() };

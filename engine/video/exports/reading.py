@@ -6,8 +6,8 @@ lasts one sampling interval.
 """
 
 import json
-import math
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,13 @@ from engine.errors import InvalidInput
 from engine.paths import why_not
 from engine.video.exports.material import CATEGORY, microseconds
 
-MOST_BYTES = 64_000_000
+MOST_BYTES = 32_000_000
+MOST_PARTS = 250_000  # objects in a file, of which a span is one, or two: read in about three seconds
 MOST_SECONDS = 3_200_000_000.0  # a hundred years
+NO_LARGER = "No larger file is read."
+TOO_LARGE = f"has more than {MOST_BYTES // 1_000_000} MB. {NO_LARGER}"
 WHAT_IS_READ = "Haven reads .AI.json files of schema version 1 and 3, and those with a list of tags."
+_NUMBERS = (float, int)  # of JSON; true and false are none
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def read_spans(path: Path) -> ReadSpans:
         if not stat.S_ISREG(status.st_mode):
             raise InvalidInput(f"{path.name} is no file. Name a .AI.json file.")
         if status.st_size > MOST_BYTES:
-            raise InvalidInput(f"{path.name} has more than {MOST_BYTES // 1_000_000} MB; no .AI.json has.")
+            raise InvalidInput(f"{path.name} {TOO_LARGE}")
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise InvalidInput(why_not(path, error)) from error
@@ -76,14 +80,19 @@ def parse_spans(content: bytes | str) -> ReadSpans:
 
 
 def _parsed(content: bytes | str) -> Any:
+    parts = 0
+
     def refuse(text: str) -> NoReturn:
         raise InvalidInput(f"{text} is no number that JSON knows.")
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal parts
+        parts += 1
+        if parts > MOST_PARTS:
+            raise InvalidInput(f"it has more than {MOST_PARTS:,} spans and other parts. {NO_LARGER}")
         found = dict(pairs)
         if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            double = next(name for name in names if names.count(name) > 1)
+            ((double, _),) = Counter(name for name, _ in pairs).most_common(1)
             raise InvalidInput(f"{double!r:.80} stands in it twice, and only one can be meant.")
         return found
 
@@ -166,15 +175,23 @@ def _categories(
 
 def _spans(value: Any, at: str, category: str, tag: str, interval: float) -> Iterator[ReadSpan]:
     for place, span in enumerate(_list(value, at)):
-        where = f"{at}[{place}]"
-        described = _mapping(span, where)
-        start = _seconds(_needed(described, "start", f"{where}."), f"{where}.start")
-        end = described.get("end")
-        until = start if end is None else _seconds(end, f"{where}.end")
-        if until < start:
-            raise InvalidInput(f"{where} ends at {until:g} s, before it starts at {start:g} s.")
-        sure = _probability(described.get("confidence"), f"{where}.confidence")
-        yield ReadSpan(category, tag, start, until if until > start else _single(start, interval), sure)
+        try:
+            read = _span(span, category, tag, interval)
+        except InvalidInput as error:  # where it is is said only then: there may be very many
+            raise InvalidInput(f"{at}[{place}]{error}") from None
+        yield read
+
+
+def _span(span: Any, category: str, tag: str, interval: float) -> ReadSpan:
+    """Raises: InvalidInput, which goes on behind the name of the span."""
+    described = _mapping(span, "")
+    start = _seconds(_needed(described, "start", "."), ".start")
+    end = described.get("end")
+    until = start if end is None else _seconds(end, ".end")
+    if until < start:
+        raise InvalidInput(f" ends at {until:g} s, before it starts at {start:g} s.")
+    sure = _probability(described.get("confidence"), ".confidence")
+    return ReadSpan(category, tag, start, until if until > start else _single(start, interval), sure)
 
 
 def _single(start: float, interval: float) -> float:
@@ -207,18 +224,18 @@ def _name(value: Any, at: str) -> str:
 
 
 def _seconds(value: Any, at: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if type(value) not in _NUMBERS:
         raise InvalidInput(f"{at} must be a number of seconds, not {value!r:.40}.")
     if not 0 <= value <= MOST_SECONDS:
-        raise InvalidInput(f"{at} is {value:g}; it must lie between 0 and {MOST_SECONDS:g} seconds.")
+        raise InvalidInput(f"{at} is {value!r:.40}; it must lie between 0 and {MOST_SECONDS:g} seconds.")
     return float(value)
 
 
 def _probability(value: Any, at: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if type(value) not in _NUMBERS:
         raise InvalidInput(f"{at} must be a number from 0 to 1, not {value!r:.40}.")
     if not 0 <= value <= 1:
-        raise InvalidInput(f"{at} is {value:g}; it must lie between 0 and 1.")
+        raise InvalidInput(f"{at} is {value!r:.40}; it must lie between 0 and 1.")
     return float(value)

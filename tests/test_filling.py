@@ -116,7 +116,9 @@ def test_a_change_of_what_was_filled_in_is_kept_like_what_was_typed(house, analy
 def test_nothing_is_to_be_undone_where_the_fields_said_the_same(house, analysed):
     note, _, fields = opened(house, analysed(RICH), None, RICH)
     assert fields == RICH
-    assert "Undo" not in note
+    assert "These fields say what the analysis of <b>lake.mp4</b>" in note
+    assert "Undo" not in note and "Leave it so" not in note
+    assert "Put away" in note
 
 
 def test_what_lies_under_more_is_said_in_words():

@@ -36,6 +36,11 @@ class Filling:
     other: Asked  # before: what the person had typed; gone back: what had been filled in
     back: bool = False  # the person went back to their own
 
+    @property
+    def unchanged(self) -> bool:
+        """The person had typed the very same, and there is no way back to go."""
+        return self.other == self.pure and not self.back
+
     def kept(self) -> dict[str, Any]:
         """For the browser, which `of` takes back."""
         return {
@@ -96,11 +101,13 @@ async def on_note_act(house: House, act: str, kept: Any, typed: Asked) -> Filled
 
 def note(house: House, filling: Filling) -> str:
     """What was filled in, from which analysis, and the way back. Escapes all that it shows."""
-    words, label = _words(house, filling), "Fill in again" if filling.back else "Undo"
-    way_back = "" if filling.other == filling.pure and not filling.back else _button("swap", label)
+    acts = _button("leave", "Put away", "The fields stay as they are")
+    if not filling.unchanged:
+        label = "Fill in again" if filling.back else "Undo"
+        acts = _button("swap", label) + _button("leave", "Leave it so", "The fields stay as they are")
     return wording.printable(
-        f'<div class="filled" role="status"><p>{words}</p>'
-        f'<span class="filled-acts">{way_back}{_button("leave", "Leave it so")}</span></div>'
+        f'<div class="filled" role="status"><p>{_words(house, filling)}</p>'
+        f'<span class="filled-acts">{acts}</span></div>'
     )
 
 
@@ -122,8 +129,10 @@ def _words(house: House, filling: Filling) -> str:
     try:
         job = house.engine.job(filling.job)
     except HavenError:
-        return "Filled in from an analysis that was deleted since."
+        return "What these fields say was asked by an analysis that was deleted since."
     said = f"Filled in: what {_named(job)} was asked."
+    if filling.unchanged:
+        said = f"These fields say what {_named(job)} was asked, so that it can be asked again with a change."
     more = beyond(filling.pure)
     said += f" Under More: {escape('; '.join(more))}." if more else ""
     status = house.engine.status()
@@ -140,5 +149,6 @@ def _named(job: JobView) -> str:
     return f"the analysis of <b>{escape(job.video)}</b> ({by})"
 
 
-def _button(act: str, label: str) -> str:
-    return f'<button type="button" class="small" data-act="{act}">{label}</button>'
+def _button(act: str, label: str, why: str = "") -> str:
+    title = f' title="{why}"' if why else ""
+    return f'<button type="button" class="small" data-act="{act}"{title}>{label}</button>'

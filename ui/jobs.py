@@ -21,7 +21,7 @@ OTHERS = (
     '<p class="menu-none" data-none>There is no other analysis of this video yet. Open this one, change what '
     "is asked or the model, and press Analyse; then the two can be held against each other.</p></div>"
 )
-HISTORY = f'{exports.menu("job-exports")}{OTHERS}<div data-part="jobs" class="history"></div>'
+HISTORY = f'{OTHERS}<div data-part="jobs" class="history"></div>{exports.menu("job-exports")}'
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ def build() -> JobsTab:
         js="haven.find(element, (data) => trigger('act', data));",
         elem_id="haven-find",
     )
-    said = own_html(elem_id="haven-jobs-said")
     history = own_html(
         template=HISTORY,
         js="const tell = (data) => trigger('act', data); haven.mount('jobs', element, tell); "
         "haven.jobMenus(element, tell);",
         elem_id="haven-jobs",
     )
+    said = own_html(elem_id="haven-jobs-said")
     return JobsTab(find, said, history)
 
 

@@ -75,10 +75,16 @@ def test_an_analysis_is_asked_once_more_with_one_change_and_what_was_typed_comes
     times = [frame["time"] for frame in scripts.predict(made["job_id"], api_name="/job_result")["frames"]]
     assert times[:3] == [0.5, 0.7, 0.9]  # of the pictures on screen then: there are 5 a second
     assert scripts.predict(made["job_id"], api_name="/span_settings")["threshold"] == 0.8
-    scripts.predict(made["job_id"], api_name="/delete_job")
+    remove = row(page, made["job_id"]).get_by_role("button", name="Delete")
+    remove.press("Enter")
+    expect(remove).to_have_text("Really delete?")
+    remove.press("Enter")
+    expect(page.locator(f"#job-{made['job_id']}")).to_have_count(0)
+    next_one = page.locator(f"#job-{runs[1]}")  # which stands in its place now
+    expect(next_one.get_by_role("button", name="Open")).to_be_focused()
 
 
-def test_a_row_leads_to_the_comparison_and_to_the_exports(page, runs, scripts):
+def test_a_row_leads_to_the_comparison_and_to_the_exports(page, runs, short_video):
     line = row(page, runs[1])
     line.get_by_role("button", name="Compare with").click()
     expect(page.get_by_role("menuitem")).to_have_count(1)
@@ -99,7 +105,15 @@ def test_a_row_leads_to_the_comparison_and_to_the_exports(page, runs, scripts):
     with page.expect_download() as arriving:
         page.get_by_role("menuitem", name="Everything").click()
     assert json.loads(Path(arriving.value.path()).read_text())["job"]["job_id"] == runs[0]
-    assert page.locator("#haven-jobs [data-job-exports-said]").is_hidden()
+    said = page.locator("#haven-jobs [data-job-exports-said]")
+    expect(said).to_be_hidden()
+    before = line.bounding_box()
+    row(page, runs[0]).get_by_role("button", name="Export").click()
+    page.get_by_role("menuitem", name="beside the video").click()
+    expect(said).to_contain_text("Saved as ")
+    expect(said).to_be_in_viewport()
+    assert line.bounding_box() == before
+    short_video.with_name(f"{short_video.name}.AI.json").unlink()
 
 
 def test_spans_of_another_programs_file_are_shown_apart_until_another_video_comes(

@@ -35,20 +35,12 @@
     }
 
     function draw(answer) {
-      const row = root.contains(document.activeElement) ? document.activeElement.closest("li") : null;
       for (const [name, [mark, html]] of Object.entries(answer.parts)) {
         haven.morph(root.querySelector(`[data-part="${name}"]`), html);
         marks.set(name, mark);
       }
-      keepPlace(row);
       drawn(answer);
       return answer.every_ms;
-    }
-
-    // Who pressed a button by key is still in its row when another button has taken its place.
-    function keepPlace(row) {
-      if (!row || !row.isConnected || row.contains(document.activeElement)) return;
-      row.querySelector("button:not(:disabled)")?.focus({ preventScroll: true });
     }
 
     function soon() {

@@ -268,8 +268,25 @@
 
   function morphInto(place, html) {
     const fresh = document.createElement("template");
+    const stood = standing(place);
     fresh.innerHTML = html;
     morphChildren(place, fresh.content);
+    if (stood && !place.contains(document.activeElement)) standAgain(place, stood);
+  }
+
+  // In which row of a list the focus is, if it is in `place`.
+  function standing(place) {
+    const row = place.contains(document.activeElement) ? document.activeElement.closest("li") : null;
+    return row && { name: row.id, list: row.parentElement, at: [...row.parentElement.children].indexOf(row) };
+  }
+
+  // Who pressed a button by key that is gone now is still in its row, or in the one that has taken its place.
+  function standAgain(place, { name, list, at }) {
+    const rows = list.isConnected ? [...list.children] : [];
+    const row = rows.find((one) => name && one.id === name) || rows[Math.min(at, rows.length - 1)];
+    const button = row?.querySelector("button:not(:disabled)");
+    if (!button) place.tabIndex = -1;
+    (button || place).focus();
   }
 
   function morphChildren(old, fresh) {

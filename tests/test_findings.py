@@ -161,16 +161,19 @@ def test_answers_that_come_later_or_in_between_are_seen(tmp_path, engine, video)
     assert times(view)[1] == ("mostly red", 2.95, 3, "")
 
 
-def test_of_listed_times_a_span_lasts_no_longer_than_an_interval_unless_it_was_narrowed(engine, video):
+def test_of_listed_times_an_answer_lasts_no_longer_than_an_interval_narrowed_or_not(engine, video):
     listed = analysed(engine, video, interval=0.25, times=[0.5, 1.5])
     found = engine.findings.spans(listed)
     assert times(found) == [("mostly red", 0.5, 0.75, ""), ("mostly blue", 1.5, 1.75, "")]
     assert [(one.start, one.end) for one in found.looked] == [(0.5, 0.75), (1.5, 1.75)]
     narrowed = analysed(engine, video, interval=0.25, times=[0.5, 1.5], refine=True)
-    assert times(engine.findings.spans(narrowed)) == [
-        ("mostly red", 0.5, 1, ""),
-        ("mostly blue", 1, 1.75, ""),
-    ]
+    found = times(engine.findings.spans(narrowed))
+    assert found[0] == ("mostly red", 0.5, 0.75, "") and found[-1] == ("mostly blue", 1.5, 1.75, "")
+    red = max(end for tag, _, end, _ in found if tag == "mostly red")
+    blue = min(start for tag, start, _, _ in found if tag == "mostly blue")
+    assert (red, blue) == (1, 1), "to one frame"
+    joined = engine.findings.set_settings(narrowed, {"max_gap": 0.5})
+    assert times(joined) == [("mostly red", 0.5, 1, ""), ("mostly blue", 1, 1.75, "")]
 
 
 def test_what_is_unknown_of_one_tag_is_no_absence_of_it(engine, video):

@@ -247,14 +247,14 @@ def test_the_page_gets_what_it_draws(haven):
         assert client.get("/follow/others", params={"job": "nothing"}).json() == {"others": []}
         drawn = client.get("/follow/comparison", params={"job": jobs[0], "other": jobs[1]}).json()
         assert [row["tag"] for row in drawn["rows"]] == ["mostly blue", "colourful"]
-        assert [row["agreement"] for row in drawn["rows"]] == ["100 %", "75 %"]
+        assert [row["agreement"] for row in drawn["rows"]] == ["100\xa0%", "75\xa0%"]
         assert [row["marks"] for row in drawn["rows"]] == [[], [[1.0, 2.0]]]
         assert [[bar[:2] for bar in side] for side in drawn["rows"][1]["bars"]] == [
             [[0.0, 1.0], [3.0, 4.0]],
             [[0.0, 2.0], [3.0, 4.0]],
         ]
         assert drawn["looked"] == [[[0.0, 4.0, True]]] * 2
-        assert "<b>88 %</b>" in drawn["head"]
+        assert "<b>88\xa0%</b>" in drawn["head"]
         assert 'data-seek="1.000000"' in drawn["body"]
         refused = client.get("/follow/comparison", params={"job": jobs[0], "other": "nothing"})
         assert (refused.status_code, "no analysis 'nothing'" in refused.json()["trouble"]) == (200, True)
@@ -295,15 +295,15 @@ def test_a_long_list_says_what_it_leaves_out(haven):
     ("agreement", "said"),
     [
         (None, "—"),
-        (0.0, "0 %"),
-        (0.001, "under 1 %"),
-        (0.005, "under 1 %"),
-        (0.01, "1 %"),
-        (0.876, "88 %"),
-        (0.99, "99 %"),
-        (0.995, "over 99 %"),
-        (0.9999, "over 99 %"),
-        (1.0, "100 %"),
+        (0.0, "0\xa0%"),
+        (0.001, "under 1\xa0%"),
+        (0.005, "under 1\xa0%"),
+        (0.01, "1\xa0%"),
+        (0.876, "88\xa0%"),
+        (0.99, "99\xa0%"),
+        (0.995, "over 99\xa0%"),
+        (0.9999, "over 99\xa0%"),
+        (1.0, "100\xa0%"),
     ],
 )
 def test_a_share_is_never_whole_where_it_is_not(agreement, said):

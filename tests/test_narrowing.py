@@ -82,7 +82,7 @@ def test_for_one_that_is_set_afterwards_it_is_said_and_they_are_narrowed_again(c
     assert "exact to one frame" not in spans.table(findings.spans(job.id))
     findings.set_settings(job.id, {"tags": {"dog": {"threshold": 0.31}}})
     assert starts(running, job)["dog"] == 4.0, "the first sample from there on"
-    assert "exact to one frame for dog at 50%" in spans.table(findings.spans(job.id))
+    assert "exact to one frame for dog at 50\xa0%" in spans.table(findings.spans(job.id))
     view = running.runner.view(job)
     assert view.can_narrow and "Narrow spans again" in panels.run(view)
     assert 'data-act="resume"' in cards.job_row(view, 0.0)

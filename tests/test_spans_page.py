@@ -26,7 +26,7 @@ def test_rows_of_the_table_are_in_the_order_of_time_with_exact_times_on_hovering
     drawn = spans.table(view(late, early))
     assert drawn.index("0:01.00") < drawn.index("1:01.25")
     assert 'title="2.005000 s"' in drawn
-    assert ">88%<" in drawn
+    assert ">88\xa0%<" in drawn
     assert ">—<" in drawn
     assert drawn.count("span-mark") == 1
     assert "<img" not in drawn
@@ -107,7 +107,7 @@ def test_hits_of_a_search_are_buttons_that_open_their_video():
     drawn = found.hits([tag, caption])
     assert 'data-open="a1" data-at="61.000000"' in drawn
     assert "1:01.0 – 1:02.0" in drawn
-    assert "tag · 90%" in drawn
+    assert "tag · 90\xa0%" in drawn
     assert ">0:03.0<" in drawn
     assert "<img src=x" not in drawn
     assert "Nothing found" in found.hits([])

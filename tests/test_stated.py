@@ -103,9 +103,9 @@ def test_what_a_server_only_said_is_nowhere_a_hundred_per_cent(engine, serving, 
     view = engine.findings.spans(job_id)
     (span,) = view.spans
     assert (span.tag, span.hits, span.confidence) == ("dog", FRAMES, None)
-    assert "said yes" in spans_page.table(view) and "100%" not in spans_page.table(view)
+    assert "said yes" in spans_page.table(view) and "100\xa0%" not in spans_page.table(view)
     card = cards.frame_card(engine.frames(job_id)[0], engine.job(job_id))
-    assert "dog: said yes, not how sure" in card and "100.0%" not in card
+    assert "dog: said yes, not how sure" in card and "100.0\xa0%" not in card
     assert [(row["dog"], row["cat"]) for row in rows(exported(engine, job_id, "csv_frames"))] == [
         ("yes", "no")
     ] * FRAMES
@@ -126,7 +126,7 @@ def test_votes_are_asked_through_a_job_and_their_share_is_the_confidence(engine,
     (span,) = engine.findings.spans(job_id).spans
     assert span.confidence == pytest.approx((2 / 3 + 2) / 3)
     card = cards.frame_card(engine.frames(job_id)[0], engine.job(job_id))
-    assert "dog: 66.7% of 3 votes" in card
+    assert "dog: 66.7\xa0% of 3 votes" in card
 
 
 def plan_of(engine, clip, tags, prompt="", **options):

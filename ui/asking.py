@@ -11,6 +11,7 @@ from typing import Any, Self
 from engine.errors import InvalidInput
 from engine.video.request import AnalysisRequest
 from ui.media import Opened
+from ui.wording import NO_BREAK
 
 MODES = [
     ("Every few seconds", "interval"),
@@ -19,7 +20,6 @@ MODES = [
 ]
 EVERY = 2.0  # seconds from one frame to the next, where nobody says otherwise
 SHOWN_TIMES = 4  # of a list of times
-NO_BREAK = "\N{NO-BREAK SPACE}"  # before a unit
 
 
 @dataclass(frozen=True)

@@ -127,11 +127,11 @@ def _how_sure(frame: FrameView, tag: str, sure: float | None) -> str:
     if sure is None:
         return "no clear answer"
     if tag in stated(frame.facts, (tag,)):
-        return "said yes, not how sure" if sure == 1 else f"said {sure:.0%}, not measured"
+        return "said yes, not how sure" if sure == 1 else f"said {wording.share(sure)}, not measured"
     if tag in doubtful(frame.facts, (tag,)):
-        return f"{sure:.1%}, of little worth: the model was about to say neither yes nor no"
+        return f"{wording.share(sure, 1)}, of little worth: the model was about to say neither yes nor no"
     votes = frame.facts.get("votes")
-    return f"{sure:.1%} of {votes} votes" if votes else f"{sure:.1%} sure"
+    return f"{wording.share(sure, 1)} of {votes} votes" if votes else f"{wording.share(sure, 1)} sure"
 
 
 def _chip(tag: str, sure: float | None, colour: int, how: str) -> str:

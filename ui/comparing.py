@@ -103,10 +103,10 @@ def per_cent(agreement: float | None) -> str:
     if agreement is None:
         return "—"
     if 0.99 < agreement < 1:
-        return "over 99 %"
+        return f"over {wording.share(0.99)}"
     if 0 < agreement < 0.01:
-        return "under 1 %"
-    return f"{agreement:.0%}".replace("%", " %")
+        return f"under {wording.share(0.01)}"
+    return wording.share(agreement)
 
 
 def _asked(job: JobView) -> str:

@@ -21,7 +21,7 @@ def hits(found: Sequence[SearchHit]) -> str:
 def _hit(hit: SearchHit) -> str:
     start = wording.clock(hit.start)
     when = start if hit.end is None else f"{start} – {wording.clock(hit.end)}"
-    sure = "" if hit.confidence is None else f" · {hit.confidence:.0%}"
+    sure = "" if hit.confidence is None else f" · {wording.share(hit.confidence)}"
     kind = "tag" if hit.kind == "tag" else "caption"
     return (
         f'<li><button type="button" class="card" data-open="{escape(hit.job_id)}" data-at="{hit.start:.6f}">'

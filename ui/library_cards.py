@@ -12,7 +12,7 @@ from engine.events.jobs import RESUMABLE, JobView
 from engine.library.views import DiskUse, FilesPage, FileView, FolderView, QueueView
 from engine.video.request import AnalysisRequest
 from ui import wording
-from ui.asking import NO_BREAK, Asked, beyond
+from ui.asking import Asked, beyond
 from ui.download_cards import button
 
 SHOWN_JOBS = 12  # of the queue
@@ -118,7 +118,7 @@ def _more(folder: FolderView) -> list[str]:
     except InvalidInput:  # asked by an older Haven; what is in its way is said beside it
         return []
     otherwise = asked.fps or asked.times or asked.mode == "keyframes"
-    return beyond(asked) if otherwise else [f"every {asked.interval:g}{NO_BREAK}s", *beyond(asked)]
+    return beyond(asked) if otherwise else [f"every {asked.interval:g}{wording.NO_BREAK}s", *beyond(asked)]
 
 
 def _queue_words(view: QueueView) -> str:
@@ -176,7 +176,7 @@ def _queued(job: JobView, place: int) -> str:
 def _progress(job: JobView) -> str:
     words = wording.state(job.status, job.reason)
     return (
-        f"{words}, {job.progress:.0%}" if job.status in ("running", "paused") and job.frames_done else words
+        f"{words}, {wording.share(job.progress)}" if job.status in ("running", "paused") and job.frames_done else words
     )
 
 

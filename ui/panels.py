@@ -126,7 +126,7 @@ def _pace(job: JobView) -> str:
         kept = job.status in ("cancelled", "failed", "interrupted") and job.frames_done
         return f"{said}; {wording.frames(job.frames_done)} kept" if kept else said
     if job.writing is not None:
-        return f"writing the summary, {job.writing:.0%} done"
+        return f"writing the summary, {wording.share(job.writing)} done"
     parts = [wording.rate(job.frames_per_second)] if job.frames_per_second else []
     left = job.eta_seconds
     parts.append("time left unknown" if left is None else f"about {wording.duration(left)} left")

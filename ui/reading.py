@@ -163,7 +163,7 @@ def _notes(read: ReadSpans, named: Named, duration: float) -> list[str]:
 
 def _table_row(span: ReadSpan, colour: int) -> str:
     start, end = wording.clock(span.start, 2), wording.clock(span.end, 2)
-    sure = "—" if span.confidence is None else f"{span.confidence:.0%}"
+    sure = "—" if span.confidence is None else wording.share(span.confidence)
     exact = f"Go to {start} (exactly {span.start:.6f} s)"
     name = (
         f'<button type="button" class="span-seek" data-seek="{span.start:.6f}" title="{exact}">'

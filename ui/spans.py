@@ -109,7 +109,7 @@ def moment(written: object) -> float:
 
 def _sure(span: SpanView) -> str:
     if span.confidence is not None:
-        return f"{span.confidence:.0%}"
+        return wording.share(span.confidence)
     return '<span title="The model did not say how sure it is">said yes</span>' if span.hits else "—"
 
 
@@ -158,9 +158,9 @@ def _for_another_threshold(view: SpansView) -> str:
     moved = {tag: at for tag, at in view.exact_for.items() if at != now[tag]}
     if not moved:
         return ""
-    about = ", ".join(f"{escape(tag)} at {at:.0%}" for tag, at in moved.items())
+    about = ", ".join(f"{escape(tag)} at {wording.share(at)}" for tag, at in moved.items())
     if len(set(moved.values())) == 1 and len(moved) == len(view.tags):
-        about = f"{next(iter(moved.values())):.0%}"
+        about = wording.share(next(iter(moved.values())))
     return (
         f'<p class="quiet" data-inexact>Starts and ends are exact to one frame for {about}, and may be off '
         "by one interval now. “Narrow spans again” asks about the frames between.</p>"

@@ -25,6 +25,9 @@ PAUSED_FOR = {
 }
 
 
+NO_BREAK = "\N{NO-BREAK SPACE}"  # before a unit
+
+
 def printable(text: str) -> str:
     """`text` as it can be sent: a file name may hold bytes that are no UTF-8, which stand as ? then."""
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -82,6 +85,11 @@ def rate(frames_per_second: float) -> str:
     if frames_per_second >= 1:
         return f"{frames_per_second:.1f} frames/s"
     return f"{1 / frames_per_second:.1f} s a frame" if frames_per_second > 0 else "0 frames/s"
+
+
+def share(part: float, digits: int = 0) -> str:
+    """Of a whole, from 0 to 1: 89 %, 66.7 %."""
+    return f"{part * 100:.{digits}f}{NO_BREAK}%"
 
 
 def frames(count: int) -> str:

@@ -50,7 +50,7 @@ def test_spans_are_narrowed_again_after_the_threshold_was_moved(staged):
     expect(page.locator("[data-inexact]")).to_have_count(0)
     page.locator('[data-rule="threshold"]').fill("80")
     page.locator('[data-rule="threshold"]').dispatch_event("change")
-    expect(page.locator("[data-inexact]")).to_contain_text("exact to one frame for 50%")
+    expect(page.locator("[data-inexact]")).to_contain_text("exact to one frame for 50\xa0%")
     assert first_row(page) == ["colourful", "0:00.00", "0:01.40"]
     page.get_by_role("button", name="Narrow spans again").click()
     expect(page.locator("[data-inexact]")).to_have_count(0)

@@ -49,10 +49,10 @@ def test_a_server_votes_and_what_it_only_says_is_no_certainty(page, server, shor
     server.behaviours = [yes, no, yes]
     before = len(server.chats())
     analyse(page, "dog", interval="2")
-    expect(page.locator("[data-cards] .chip").last).to_have_attribute("title", "dog: 66.7% of 3 votes")
+    expect(page.locator("[data-cards] .chip").last).to_have_attribute("title", "dog: 66.7\xa0% of 3 votes")
     finished(page)
     assert len(server.chats()) - before == 9
-    expect(row).to_contain_text("89%")
+    expect(row).to_contain_text("89\xa0%")
 
 
 def test_a_server_with_probabilities_is_asked_about_each_tag(page, server, scripts, short_video):

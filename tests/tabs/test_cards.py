@@ -42,7 +42,7 @@ def test_an_empty_history_says_what_to_do():
 
 def test_a_card_shows_the_tags_that_hold_and_the_state_in_words(engine, job):
     frame = engine.work(job.job_id).latest
-    assert '<span class="chip tag-0" title="boat: 90.0% sure">boat</span>' in cards.frame_card(frame, job)
+    assert '<span class="chip tag-0" title="boat: 90.0\xa0% sure">boat</span>' in cards.frame_card(frame, job)
     assert "sun" not in cards.frame_card(frame, job)
     unknown = cards.frame_card(replace(frame, tags={"boat": None}), job)
     assert "no clear answer" in unknown

@@ -14,7 +14,7 @@ from serving import served
 from engine.engine import Engine
 from engine.events.jobs import JobView
 from engine.library import queueing, watch
-from engine.library.views import DiskUse, FilesPage, FileView, FolderView, QueueView
+from engine.library.views import STATES, DiskUse, FilesPage, FileView, FolderView, QueueView
 from engine.settings import Sampling
 from storage.store import Store
 from tests.running import until
@@ -44,7 +44,8 @@ def engine(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def house(engine, tmp_path):
+def house(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "LOOK_SECONDS", 60.0)  # until a look ends, however slow the machine
     return House(engine, tmp_path / "samples")
 
 
@@ -83,6 +84,22 @@ def test_before_a_folder_was_looked_through_it_is_not_said_to_be_empty():
     assert "No video has this" in library_cards.files(page_of(), [FOLDER], True)
 
 
+@pytest.mark.parametrize(
+    ("files", "ended", "words"),
+    [
+        ({}, True, "There is no video in it yet; those that come are found by themselves."),
+        ({"gone": 1}, True, "There is no video in it yet"),
+        ({"new": 1}, True, "lake is watched. 1 video is in it, 1 still to be analysed."),
+        ({"done": 2_000, "bad": 1, "gone": 7}, True, "lake is watched. 2,001 videos are in it."),
+        ({"new": 500}, False, "lake is being looked through."),
+    ],
+)
+def test_a_look_that_was_asked_for_says_what_it_found(files, ended, words):
+    folder = replace(FOLDER, files=dict.fromkeys(STATES, 0) | files)
+    assert words in library_cards.found(folder, ended)
+    assert library_cards.found(replace(folder, trouble="Gone."), ended) == "lake is watched. Gone."
+
+
 def test_whatever_comes_from_a_file_or_a_person_is_escaped():
     asked = {"tags": EVIL, "prompt": EVIL}
     folder = replace(FOLDER, folder=f"/films/{EVIL}", asked=asked, trouble=EVIL, pattern=EVIL)
@@ -117,7 +134,7 @@ def test_a_video_says_where_it_is_what_holds_in_it_how_long_it_is_and_which_mode
         (replace(FILE, job=WITHOUT_SUMMARY), "Analysed, without its summary", ["open", "resume"]),
         (
             replace(FILE, state="queued", job=replace(JOB, status="running", frames_done=4, progress=0.4)),
-            "Running, 40\xa0%",
+            "Running, 40%",
             ["open"],
         ),
     ],
@@ -181,10 +198,11 @@ def form(films, **changed):
 
 
 def test_a_folder_is_watched_looked_through_and_forgotten(house, engine, films):
-    assert said(house, "watch", form(films)) == ""
+    assert "films is watched. 1 video is in it" in said(house, "watch", form(films))
     (view,) = engine.library.folders()
     assert dict(view.asked) == {"tags": "mostly red", "prompt": "", "interval": 0.5, "options": {}}
-    assert said(house, "scan", str(view.folder_id)) == ""
+    shutil.copy(films / "red.mp4", films / "again.mp4")
+    assert "films is watched. 2 videos are in it" in said(house, "scan", str(view.folder_id))
     assert said(house, "forget", str(view.folder_id)) == ""
     assert engine.library.folders() == []
 
@@ -199,7 +217,7 @@ def test_all_that_a_video_can_be_asked_can_be_asked_of_a_folder(house, engine, f
         "votes": "3",
         "refine": "on",
     }
-    assert said(house, "watch", form(films, **more)) == ""
+    assert "films is watched" in said(house, "watch", form(films, **more))
     (view,) = engine.library.folders()
     picked = {
         "start": 0.1,
@@ -262,6 +280,7 @@ def test_all_jobs_are_paused_resumed_and_cancelled(house, engine):
 def test_what_goes_wrong_is_said(house):
     assert "no watched folder" in said(house, "forget", "9")
     assert "no watched folder" in said(house, "forget", "x")
+    assert "no watched folder" in said(house, "scan", "9")
     assert "only one that waits" in said(house, "first", "nothing")
     assert "what to clear" in said(house, "clear", "answers")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from ui import library_cards
 from ui.asking import Asked
 from ui.filling import on_opened
 from ui.handling import EVERY_CLICK, notice
@@ -22,6 +23,7 @@ from ui.video_layout import VideoTab
 from ui.widgets import ASSETS, own_html
 
 Shown = tuple[Any, Any, str]  # for the stage, for what the browser remembers, and what is said
+LOOK_SECONDS = 2.0  # that a person waits for what a look finds; a longer one goes on by itself
 MOVES = ("first", "up", "down")
 
 
@@ -63,10 +65,10 @@ async def on_library_act(house: House, act: str, subject: str) -> Shown:
             staged = (await quick(stage_of_job, house, subject)).as_json()
             return staged, staged, ""
         run, verb, args = _verb(house, act, subject)
-        await run(verb, *args)
+        given = await run(verb, *args)
     except Exception as error:  # noqa: BLE001 - shown to the person
         return gr.skip(), gr.skip(), notice(explained(error))
-    return gr.skip(), gr.skip(), ""
+    return gr.skip(), gr.skip(), notice(given, "hint") if isinstance(given, str) else ""
 
 
 def _verb(
@@ -76,10 +78,11 @@ def _verb(
     engine, library = house.engine, house.engine.library
     if act == "watch":
         return slow, _watch, (house, subject)
+    if act == "scan":
+        return slow, _look, (house, _number(subject))
     if act in MOVES:
         return quick, library.move_job, (subject, act)
     verbs: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[Any, ...]]] = {
-        "scan": (slow, library.scan, (_number(subject),)),
         "forget": (slow, library.forget, (_number(subject),)),
         "retry": (slow, library.retry, (_number(subject),)),
         "pause_all": (at_once, library.pause_all, ()),
@@ -93,11 +96,11 @@ def _verb(
     return verbs[act]
 
 
-def _watch(house: House, sent: str) -> None:
-    """Raises: InvalidInput, saying which field."""
+def _watch(house: House, sent: str) -> str:
+    """Gives what was found. Raises: InvalidInput, saying which field."""
     fields = json.loads(sent)
     asked = Asked.of_form(fields)
-    house.engine.library.watch(
+    folder = house.engine.library.watch(
         fields.get("folder", ""),
         asked.tags,
         asked.prompt,
@@ -106,6 +109,20 @@ def _watch(house: House, sent: str) -> None:
         recursive=bool(fields.get("recursive")),
         pattern=fields.get("pattern", ""),
     )
+    return _found(house, folder.folder_id)
+
+
+def _look(house: House, folder_id: int) -> str:
+    """Gives what was found. Raises: InvalidInput."""
+    house.engine.library.scan(folder_id)
+    return _found(house, folder_id)
+
+
+def _found(house: House, folder_id: int) -> str:
+    """What the look at a folder found, if it soon ends."""
+    library = house.engine.library
+    ended = library.wait_for_look(folder_id, LOOK_SECONDS)
+    return library_cards.found(library.folder(folder_id), ended)
 
 
 def _number(subject: str) -> int:

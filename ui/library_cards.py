@@ -33,6 +33,22 @@ def folders(watched: Sequence[FolderView]) -> str:
     return f'<ul class="folders">{"".join(map(_folder, watched))}</ul>'
 
 
+def found(folder: FolderView, ended: bool) -> str:
+    """What is said when a folder, or a single video, was looked through because a person asked for it."""
+    name = wording.printable(PurePath(folder.folder).name or folder.folder)
+    if folder.trouble:
+        return f"{name} is watched. {folder.trouble}"
+    if not ended:
+        return f"{name} is being looked through. What is found stands below, and is analysed by itself."
+    there = _there(folder)
+    if not there:
+        return f"{name} is watched. There is no video in it yet; those that come are found by themselves."
+    videos = "1 video is" if there == 1 else f"{there:,} videos are"
+    waiting = folder.files["new"] + folder.files["queued"]
+    rest = f", {waiting:,} still to be analysed" if waiting else ""
+    return f"{name} is watched. {videos} in it{rest}."
+
+
 def queue(view: QueueView) -> str:
     """What runs and waits, in order, and what can be done with all of it."""
     rows = "".join(_queued(job, place) for place, job in enumerate(view.jobs[:SHOWN_JOBS]))
@@ -81,7 +97,7 @@ def disk(use: DiskUse | None) -> str:
 def _folder(folder: FolderView) -> str:
     place, counts = escape(folder.folder), folder.files
     name = escape(PurePath(folder.folder).name or folder.folder)
-    there = sum(count for state, count in counts.items() if state != "gone")
+    there = _there(folder)
     parts = [f"{there:,} {'video' if there == 1 else 'videos'}"]
     parts += [f"{counts['done']:,} analysed"] if counts.get("done") else []
     parts += [f"{counts['bad']:,} set aside"] if counts.get("bad") else []
@@ -100,6 +116,11 @@ def _folder(folder: FolderView) -> str:
         f'<span class="quiet">{facts}</span></span>'
         f'<span class="folder-acts">{acts}</span>{trouble}</li>'
     )
+
+
+def _there(folder: FolderView) -> int:
+    """How many videos are in it."""
+    return sum(count for state, count in folder.files.items() if state != "gone")
 
 
 def _asked(folder: FolderView) -> str:

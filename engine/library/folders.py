@@ -5,6 +5,7 @@ In memory alone: after a start every folder is looked through anew. Reads no fil
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 _UNDER_WAY = float("inf")
@@ -49,6 +50,12 @@ class Folders:
         with self._state:
             self._known.pop(folder_id, None)
 
+    def keep(self, folder_ids: Collection[int]) -> None:
+        """Know only these: one that was forgotten while another was looked through is never due again."""
+        with self._state:
+            for known in [known for known in self._known if known not in folder_ids]:
+                del self._known[known]
+
     def hurry(self, folder_id: int = 0) -> None:
         """Have that folder looked through now, or all of them; returns at once."""
         with self._state:
@@ -75,6 +82,15 @@ class Folders:
         with self._state:
             if known.due == _UNDER_WAY:
                 known.due = time.monotonic() + again_in
+            self._state.notify_all()
+
+    def wait_for_look(self, folder_id: int, seconds: float) -> bool:
+        """Until the look that was asked for last has ended, so many seconds at most; whether it has."""
+        with self._state:
+            known = self._known.get(folder_id)
+            if known is None:
+                return False
+            return self._state.wait_for(lambda: known.looked and 0.0 < known.due < _UNDER_WAY, seconds)
 
     def look_is_due(self) -> bool:
         """Whether something is to be looked through before anything else."""

@@ -111,6 +111,10 @@ class Library:
         self._watched.hurry(folder_id)
         return self.folders()
 
+    def wait_for_look(self, folder_id: int, seconds: float) -> bool:
+        """Until the look that was asked for last has ended, so many seconds at most; whether it has."""
+        return self._watched.wait_for_look(folder_id, seconds)
+
     def folder(self, folder_id: int) -> FolderView:
         """Raises: InvalidInput for one that is not watched."""
         found = next((one for one in self.folders() if one.folder_id == folder_id), None)

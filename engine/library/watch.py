@@ -70,6 +70,7 @@ class Watcher:
         for folder in folders:
             if self._folders.is_due(folder.id):
                 self._look(folder)
+        self._folders.keep([folder.id for folder in self._store.library.folders()])
         for folder in folders:
             self._queueing.settle(folder, self._closing)
         for folder in folders:

@@ -48,6 +48,8 @@ def test_a_folder_is_watched_its_videos_are_analysed_found_and_opened(
     shutil.copy(long_video, films / "more" / "numbers.mp4")
     (films / "broken.mp4").write_bytes(b"nothing of a video")
     watch(library, films, "mostly red, mostly blue")
+    said = re.compile("films is (watched. 3 videos are in it|being looked through)")
+    expect(library.locator("#haven-library-said")).to_contain_text(said)
     for name in ("colours.mp4", "numbers.mp4"):
         expect(video(library, name)).to_contain_text("Analysed")
     colours = video(library, "colours.mp4")

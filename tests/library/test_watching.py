@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import InvalidInput
-from engine.library import content, queueing
+from engine.library import content, queueing, scan
+from engine.library.folders import Folders
 from engine.video.request import AnalysisRequest
 from tests.running import WAIT, until
 from tests.watching import opened, put, settled, states, watched
@@ -22,6 +23,42 @@ def test_files_that_a_new_pattern_leaves_out_are_forgotten(engine, clips, films)
     watched(engine, films, pattern="b*.mp4")
     settled(engine, blue_mp4="done")
     assert len(engine.jobs()) == 2
+
+
+def test_a_folder_that_is_forgotten_while_another_is_looked_through_holds_nothing_up(
+    engine, clips, films, tmp_path, monkeypatch
+):
+    real, forgotten = scan.walk, threading.Event()
+
+    def walk(root, *how):
+        if len(engine.library.folders()) == 2 and not forgotten.is_set():
+            engine.library.forget(engine.library.folders()[1].folder_id)
+            forgotten.set()
+        return real(root, *how)
+
+    monkeypatch.setattr(scan, "walk", walk)
+    (tmp_path / "other").mkdir()
+    watched(engine, films)
+    watched(engine, tmp_path / "other")
+    engine.library.scan()
+    assert forgotten.wait(WAIT)
+    put(clips, "red.mp4", films)
+    settled(engine, red_mp4="done")
+
+
+def test_the_end_of_a_look_is_waited_for():
+    folders = Folders()
+    assert not folders.wait_for_look(1, 0), "nobody knows it"
+    folders.hurry(1)
+    assert not folders.wait_for_look(1, 0)
+    known = folders.begin(1)
+    assert not folders.wait_for_look(1, 0)
+    ended = threading.Timer(0, folders.end, (known, 10.0))
+    ended.start()
+    assert folders.wait_for_look(1, WAIT)
+    ended.join(WAIT)
+    folders.hurry(1)
+    assert not folders.wait_for_look(1, 0), "another look was asked for"
 
 
 def forgets(engine):

@@ -134,7 +134,7 @@ def test_a_video_says_where_it_is_what_holds_in_it_how_long_it_is_and_which_mode
         (replace(FILE, job=WITHOUT_SUMMARY), "Analysed, without its summary", ["open", "resume"]),
         (
             replace(FILE, state="queued", job=replace(JOB, status="running", frames_done=4, progress=0.4)),
-            "Running, 40%",
+            "Running, 40\xa0%",
             ["open"],
         ),
     ],

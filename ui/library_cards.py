@@ -197,7 +197,9 @@ def _queued(job: JobView, place: int) -> str:
 def _progress(job: JobView) -> str:
     words = wording.state(job.status, job.reason)
     return (
-        f"{words}, {wording.share(job.progress)}" if job.status in ("running", "paused") and job.frames_done else words
+        f"{words}, {wording.share(job.progress)}"
+        if job.status in ("running", "paused") and job.frames_done
+        else words
     )
 
 

@@ -1,17 +1,15 @@
 """What an analysis was asked, back in the fields: all of it, said plainly, and with a way back."""
 
-import asyncio
+from asyncio import run
 from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
-from fake_engine import FakeEngine
 
 from engine.video.request import AnalysisRequest
 from ui import filling, stage, video
 from ui.asking import Asked, beyond
 from ui.filling import Filling
-from ui.house import House
 from ui.media import Opened
 from ui.stage import Staged
 
@@ -21,16 +19,6 @@ RICH = Asked(
     'animal: dog = "any dog, also partly visible", boat', "What?", 0.5, "1", "9.25", "7", True, "shots",
     "", "2.5", True, True,
 )  # fmt: skip
-
-
-@pytest.fixture
-def engine(tmp_path):
-    return FakeEngine(tmp_path)
-
-
-@pytest.fixture
-def house(engine, tmp_path):
-    return House(engine, tmp_path / "samples")
 
 
 @pytest.fixture
@@ -44,10 +32,6 @@ def analysed(engine, tmp_path):
         return Staged(token="t", name=name, job=job.job_id).as_json()
 
     return made
-
-
-def run(handler):
-    return asyncio.run(handler)
 
 
 def opened(house, shown, kept, typed):

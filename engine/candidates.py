@@ -27,7 +27,7 @@ def candidate(provider_id: str, model: str, options: Mapping[str, Any], shelf: P
 
 
 def find(provider_id: str, model: str, shelf: Path) -> ModelEntry:
-    """Waits for a server that takes its time, since somebody wants a model of it.
+    """The entry of a model by its name. Waits for a server that takes its time: somebody wants a model of it.
 
     Raises: InvalidInput for an unknown provider; ModelError when it is not there, or has no such model.
     """

@@ -29,7 +29,8 @@ _GOES_ON = "What is here is kept: start it again, and it goes on."
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a repository. `digest` is `sha256:...`, or `git:...` for one that git keeps itself."""
+    """A file of a repository. `digest` is `sha256:` and that of its bytes in hex, or, for one that git keeps
+    itself, `git:` and the SHA-1 of git's blob."""
 
     name: str
     size_bytes: int

@@ -27,9 +27,9 @@ class Candidate:
 
     provider: str
     model: str
-    options: Mapping[str, Any]
-    validate: Callable[[], LoadPlan]
-    load: Callable[[LoadProgress, CancelToken], Backend]
+    options: Mapping[str, Any]  # by the names of `LoadOptions`
+    validate: Callable[[], LoadPlan]  # raises as `Provider.validate`
+    load: Callable[[LoadProgress, CancelToken], Backend]  # raises as `Provider.load`
 
     @property
     def name(self) -> str:
@@ -37,7 +37,10 @@ class Candidate:
 
 
 def prepare(candidate: Candidate, say: Say, cancel: CancelToken) -> Backend:
-    """Load and warm up; what was loaded is closed again when it cannot answer."""
+    """Load and warm up; what was loaded is closed again when it cannot answer.
+
+    Raises: Cancelled, ModelError, or whatever else the candidate raises.
+    """
     say("loading", 0.0, f"Loading {candidate.name}.")
     backend = candidate.load(lambda share, what: say("loading", share, what), cancel)
     failure = _trial(candidate, backend, say, cancel)
@@ -48,7 +51,7 @@ def prepare(candidate: Candidate, say: Say, cancel: CancelToken) -> Backend:
 
 
 def load_now(candidate: Candidate) -> Backend:
-    """Without progress and without a way to cancel: for what must serve again."""
+    """As `prepare`, without progress and without a way to cancel: for what must serve again."""
     return prepare(candidate, lambda phase, progress, message: None, CancelToken())
 
 
@@ -61,7 +64,7 @@ def close(backend: Backend) -> None:
 
 
 def await_memory(candidate: Candidate, cancel: CancelToken) -> None:
-    """Raises: ModelError when what was unloaded did not make enough room in time."""
+    """Wait for room. Raises: ModelError when what was unloaded did not make enough of it; Cancelled."""
     deadline = time.monotonic() + MEMORY_RETURN_SECONDS
     plan = candidate.validate()
     while plan.memory_bytes > plan.free_bytes:

@@ -49,7 +49,7 @@ def free_bytes() -> int:
 
 
 def needed_bytes(entry: ModelEntry) -> int:
-    """What a model that is here would take on a processor, about; 0 where it is in a server's memory."""
+    """What a model that is here would take on a processor, about; 0 for a server's and the built-in."""
     if entry.provider == "llamacpp":
         return int(entry.size_bytes * _ROOM_TO_WORK) + _CONTEXT
     if entry.provider == "transformers":

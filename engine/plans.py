@@ -14,7 +14,10 @@ from engine.video.summary_cost import SummaryCost, summary_cost
 def plan(
     request: AnalysisRequest, video: VideoInfo, model: BackendInfo, earlier: tuple[float, int] | None
 ) -> AnalysisPlan:
-    """`earlier`: frames a second of runs of the same shape, and how many these were. Raises: MediaError."""
+    """What it would cost. `earlier`: frames a second of runs of the same shape, and how many these were.
+
+    Raises: MediaError.
+    """
     sampling = request.sampling
     frames = planned_count(video, sampling)
     edge = edge_cost(video, sampling) if sampling.refine else None

@@ -93,11 +93,14 @@ class Staging:
         return _size(self._ready / file.name) == file.size_bytes
 
     def keep(self, file: HubFile) -> None:
-        """Its part is whole and was checked."""
+        """Put a file among those that are whole. Its part must be sound."""
         os.replace(self._parts / _part_name(file), self._ready / file.name)
 
     def finish(self, target: Path) -> None:
-        """Move everything to its place on the shelf, at once where nothing is there yet."""
+        """Move everything to its place on the shelf, at once where nothing is there yet.
+
+        Raises: OSError, with the rest still here; ModelError, as `discard`.
+        """
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
             for path in sorted(self._ready.iterdir(), key=lambda path: path.name.endswith(_ANNOUNCES)):

@@ -14,7 +14,7 @@ from serving import served
 from engine.errors import FileInTheWay, InvalidInput, OutOfSpace
 from engine.video.exports import FORMATS
 from engine.video.request import AnalysisRequest
-from ui import exports
+from ui import exports, media
 
 IN_THE_WAY = FileInTheWay("There is a file already.")
 
@@ -143,7 +143,7 @@ def test_a_forged_upload_is_not_read(tmp_path, monkeypatch):
     secret.write_text("{}")
     for file in ({"path": str(secret)}, {"path": ""}, {}, 5, " "):
         with pytest.raises(InvalidInput):
-            exports.given_file(file)
+            media.given_file(file)
 
 
 def test_every_format_can_stand_in_an_address():

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -10,14 +9,13 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel
 
-from engine.errors import FileInTheWay, InvalidInput
-from engine.paths import place_of
+from engine.errors import FileInTheWay
 from engine.video.exports import FORMATS, Format
 from ui.answers import NO_STORE
 from ui.endpoints import plain, spoken
 from ui.handling import explain
 from ui.house import House
-from ui.media import upload_folder, uploaded_file
+from ui.media import given_file
 from ui.off_loop import slow
 from ui.wording import printable
 
@@ -94,19 +92,6 @@ def endpoints(house: House) -> list[Callable[..., Any]]:
         return plain(await slow(lambda: engine.exports.read_spans(given_file(file))))
 
     return [export_formats, save_beside, read_spans]
-
-
-def given_file(file: object) -> Path:
-    """A file that a script hands over: an uploaded one (a dict), or a path on this machine (a text).
-
-    Raises: InvalidInput when it is neither, or names a file that was not uploaded.
-    """
-    if isinstance(file, dict):
-        return uploaded_file(str(file.get("path") or ""))
-    if isinstance(file, str) and file.strip():
-        place = place_of(file.strip())
-        return uploaded_file(str(place)) if place.is_relative_to(upload_folder()) else place
-    raise InvalidInput("Give a file: an uploaded one, or the path of one on this machine.")
 
 
 def _item(format: Format) -> str:

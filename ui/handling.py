@@ -1,4 +1,4 @@
-"""How a tab attaches its handlers: private to the page, unlimited by the queue, without traces.
+"""How a tab attaches its handlers, private to the page and unlimited by the queue; how it says what failed.
 
 The engine is what limits; a limit on handlers would only make one window wait for another.
 """

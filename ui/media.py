@@ -91,10 +91,21 @@ def given_video(video: object) -> Opened:
 
 
 def given_picture(picture: object) -> Path:
-    """A picture that a script hands over, as `given_video` takes a video. Raises: InvalidInput."""
-    if isinstance(picture, dict):
-        return uploaded_file(str(picture.get("path") or ""))
-    if isinstance(picture, str) and picture.strip():
-        place = place_of(picture.strip())
+    """A picture that a script hands over. Raises: as `given_file`."""
+    return given_file(picture, "Give pictures as uploaded files, or as paths on this machine.")
+
+
+def given_file(
+    file: object, wanted: str = "Give a file: an uploaded one, or the path of one on this machine."
+) -> Path:
+    """A file that a script hands over: an uploaded one (a dict), or a path on this machine (a text).
+
+    Raises:
+        InvalidInput: it is neither, and `wanted` says so; or it names a file that was not uploaded.
+    """
+    if isinstance(file, dict):
+        return uploaded_file(str(file.get("path") or ""))
+    if isinstance(file, str) and file.strip():
+        place = place_of(file.strip())
         return uploaded_file(str(place)) if place.is_relative_to(upload_folder()) else place
-    raise InvalidInput("Give pictures as uploaded files, or as paths on this machine.")
+    raise InvalidInput(wanted)

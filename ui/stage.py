@@ -20,10 +20,10 @@ class Staged:
     """A video on the stage, and the job that is followed there. Travels through the browser as JSON."""
 
     token: str = ""  # of the video, while this process lives
-    src: str = ""  # what the player plays
-    name: str = ""
-    detail: str = ""
-    job: str = ""
+    src: str = ""  # what the player plays: an address below the server's root; empty: there is no video
+    name: str = ""  # of the video, as the person knows it
+    detail: str = ""  # its length, size and codec, or why it is not there
+    job: str = ""  # the id of the job that is followed
 
     def as_json(self) -> str:
         return json.dumps({name: wording.printable(text) for name, text in asdict(self).items()})

@@ -12,8 +12,8 @@ class SpanView:
     tag: str
     start: float
     end: float
-    confidence: float | None
-    hits: int
+    confidence: float | None  # the mean over its hits, in [0, 1]; None where it is known of none
+    hits: int  # frames in which the tag holds
     corrected: bool = False  # by a person
 
 
@@ -55,5 +55,5 @@ class SearchHit:
     text: str  # the tag, or the caption
     start: float  # seconds
     end: float | None  # None: a single frame
-    confidence: float | None
+    confidence: float | None  # as that of a span; None as well for a caption
     thumbnail: str  # URL below the server's root; empty when there is no picture

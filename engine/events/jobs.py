@@ -27,13 +27,13 @@ RESUMABLE: frozenset[str] = frozenset({"paused", "interrupted", "cancelled", "fa
 class FrameView:
     """One analysed frame as the page and scripts see it."""
 
-    index: int
+    index: int  # among the frames that are looked at, from 0
     time: float  # seconds
-    state: str
-    tags: Mapping[str, float | None]
+    state: str  # answered, reused, failed, unparsed
+    tags: Mapping[str, float | None]  # every one that was asked: how likely it is, in [0, 1]; None: unknown
     caption: str
-    facts: Mapping[str, Any]
-    error: str
+    facts: Mapping[str, Any]  # what the built-in model measured, by its names
+    error: str  # why it failed; empty where it did not
     thumbnail: str  # URL below the server's root; empty when there is no picture
     raw: str = ""  # what a server's model wrote of the tags, word by word
 

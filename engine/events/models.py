@@ -32,7 +32,7 @@ class ModelOffer:
     label: str  # for the person, such as "SmolVLM2 500M"
     provider: str  # that loads it: llamacpp or transformers
     repo: str  # owner/name on the Hugging Face Hub
-    revision: str
+    revision: str  # branch, tag or commit of it
     files: tuple[str, ...]  # names, or patterns with *
     vision: bool
     download_bytes: int  # about; the true size is asked of the hub when a download starts

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.engine import Engine
+from storage.store import Store
 from tests.running import opened
+from tests.serving import served
 from ui.no_stubs import no_stubs
 
 # Threads of torch and llama.cpp that wait for each other sleep meanwhile. By themselves they go round and
@@ -54,6 +57,34 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine = opened(tmp_path)
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """The database of this test alone."""
+    opened = Store.open(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+# These two are for files whose `engine` is there for all of their tests.
+
+
+@pytest.fixture(scope="module")
+def address(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where Haven's server is, which serves the `engine` of the file."""
+    with served(engine, tmp_path_factory.mktemp("data")) as base:
+        yield base
+
+
+@pytest.fixture(scope="module")
+def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A script that asks the server."""
+    from gradio_client import Client  # takes a moment, and most files need none
+
+    made = Client(address, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,21 @@ def frame(index: int, time_us: int | None = None, colour: tuple[int, int, int] =
     return Frame(index, index * 1_000_000 if time_us is None else time_us, picture)
 
 
+class CountingToken(CancelToken):
+    """Cancels itself when it is asked for the nth time: somewhere inside the computing."""
+
+    def __init__(self, nth: int) -> None:
+        super().__init__()
+        self.asked, self._nth = 0, nth
+
+    @property
+    def cancelled(self) -> bool:
+        self.asked += 1
+        if self.asked == self._nth:
+            self.cancel("counted")
+        return super().cancelled
+
+
 class FakeBackend:
     """Answers every tag with `yes` and every prompt with the frame's number, unless told otherwise.
 

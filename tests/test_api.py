@@ -7,9 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 from fake_engine import FRAMES, FakeEngine
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
-from serving import served
 
 JOB_VIEW = {
     "job_id", "video", "status", "reason", "provider", "model", "frames_done", "frames_total", "progress",
@@ -84,19 +83,6 @@ ENDPOINTS = {
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     return FakeEngine(tmp_path_factory.mktemp("engine"))
-
-
-@pytest.fixture(scope="module")
-def address(engine, tmp_path_factory):
-    with served(engine, tmp_path_factory.mktemp("data")) as base:
-        yield base
-
-
-@pytest.fixture(scope="module")
-def client(address, tmp_path_factory):
-    made = Client(address, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
-    yield made
-    made.close()
 
 
 @pytest.fixture

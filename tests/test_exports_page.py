@@ -7,9 +7,8 @@ from html import unescape
 import httpx
 import pytest
 from fake_engine import FakeEngine
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
-from serving import served
 
 from engine.errors import FileInTheWay, InvalidInput, OutOfSpace
 from engine.video.exports import FORMATS
@@ -22,19 +21,6 @@ IN_THE_WAY = FileInTheWay("There is a file already.")
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     return FakeEngine(tmp_path_factory.mktemp("engine"))
-
-
-@pytest.fixture(scope="module")
-def address(engine, tmp_path_factory):
-    with served(engine, tmp_path_factory.mktemp("data")) as base:
-        yield base
-
-
-@pytest.fixture(scope="module")
-def client(address, tmp_path_factory):
-    made = Client(address, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
-    yield made
-    made.close()
 
 
 @pytest.fixture

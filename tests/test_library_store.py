@@ -17,13 +17,6 @@ NOW = 1_000.0
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = Store.open(tmp_path / "data")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def library(store):
     return store.library
 

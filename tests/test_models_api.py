@@ -3,9 +3,7 @@
 import pytest
 from fake_downloads import LARGE, SMALL
 from fake_engine import FakeEngine
-from gradio_client import Client
 from gradio_client.exceptions import AppError
-from serving import served
 
 OFFER = {
     "id", "label", "provider", "repo", "revision", "files", "vision", "download_bytes", "memory_bytes",
@@ -19,14 +17,6 @@ VIEW = {
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     return FakeEngine(tmp_path_factory.mktemp("engine"))
-
-
-@pytest.fixture(scope="module")
-def client(engine, tmp_path_factory):
-    with served(engine, tmp_path_factory.mktemp("data")) as address:
-        made = Client(address, verbose=False)
-        yield made
-        made.close()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.settings import LoadOptions
 from engine.video.tags import question
+from tests.fakes import CountingToken
 from tests.fixtures.colours import COLOURS
 
 TINY = Path(__file__).parent / "fixtures" / "tiny_model"
@@ -37,21 +38,6 @@ def tiny() -> Iterator:
     backend = load()
     yield backend
     backend.close()
-
-
-class CountingToken(CancelToken):
-    """Cancels itself when it is asked for the nth time: somewhere inside the computing."""
-
-    def __init__(self, nth: int) -> None:
-        super().__init__()
-        self.asked, self._nth = 0, nth
-
-    @property
-    def cancelled(self) -> bool:
-        self.asked += 1
-        if self.asked == self._nth:
-            self.cancel("counted")
-        return super().cancelled
 
 
 @pytest.fixture

@@ -18,13 +18,6 @@ SAMPLING = {"interval": [1, 1], "start_us": 0, "end_us": None, "max_frames": Non
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = Store.open(tmp_path / "data")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def findings(store):
     return Findings(store)
 

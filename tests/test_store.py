@@ -20,13 +20,6 @@ from storage.store import Store
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture
-def store(tmp_path):
-    opened = Store.open(tmp_path / "data")
-    yield opened
-    opened.close()
-
-
 def job(job_id="a1", **changes) -> JobRecord:
     first = JobRecord(
         id=job_id,

@@ -15,6 +15,7 @@ from engine.backends.transformers.decoding import Detokenizer
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, ModelError
 from engine.settings import GenerationSettings, LoadOptions
+from tests.fakes import CountingToken
 from tests.fixtures import tiny_lessons as lessons
 from tests.fixtures.colours import COLOURS
 
@@ -39,22 +40,6 @@ def tiny() -> Iterator:
 @pytest.fixture(scope="module")
 def processor():
     return AutoProcessor.from_pretrained(TINY, local_files_only=True)
-
-
-class CountingToken(CancelToken):
-    """Cancels itself when it is asked for the nth time: somewhere inside the computing."""
-
-    def __init__(self, nth: int) -> None:
-        super().__init__()
-        self.asked = 0
-        self._nth = nth
-
-    @property
-    def cancelled(self) -> bool:
-        self.asked += 1
-        if self.asked == self._nth:
-            self.cancel("counted")
-        return super().cancelled
 
 
 def picture(colour: str, height: int = 90, width: int = 160) -> np.ndarray:

@@ -56,7 +56,8 @@ def job_row(job: JobView, now: float) -> str:
     name = escape(job.video)
     return (
         f'<li id="job-{escape(job.job_id)}" class="job {escape(job.status)}">{_job_picture(job)}'
-        f'<span class="job-name"><b title="{name}">{name}</b><span class="asked">{_asked(job)}</span></span>'
+        f'<span class="job-name"><b title="{name}">{name}</b><span class="asked">{_asked(job)}</span>'
+        f"{_why(job)}</span>"
         f'<span class="job-state"><i class="dot"></i>{wording.state(job.status, job.reason)}</span>'
         f'<span class="job-frames">{job.frames_done:,} of {job.frames_total:,} frames</span>'
         f'<span class="job-model" title="{escape(job.model)}">{escape(job.model)}</span>'
@@ -167,10 +168,18 @@ def _asked(job: JobView) -> str:
     return escape(" · ".join(part for part in parts if part))
 
 
+def _why(job: JobView) -> str:
+    """What went wrong, in full on hovering."""
+    said = escape(job.error)
+    return f'<span class="job-why bad" title="{said}">{said}</span>' if said else ""
+
+
 def _job_buttons(job: JobView) -> str:
-    buttons = [_button("open", job, "Open")]
+    # What only some of them have comes first, so that the others stand below each other.
+    buttons = []
     if job.status in RESUMABLE or job.lacks_summary or job.can_narrow:
-        buttons.append(_button("resume", job, "Resume"))
+        buttons.append(_button("resume", job, "Try again" if job.status == "failed" else "Resume"))
+    buttons.append(_button("open", job, "Open"))
     buttons += [_menu_button("compare", job, "Compare with…"), _menu_button("export", job, "Export…")]
     buttons.append(_button("delete", job, "Delete", " data-sure='Really delete?'"))
     return "".join(buttons)

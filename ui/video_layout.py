@@ -129,16 +129,16 @@ def _build_right() -> dict[str, Any]:
         )
         analyse = gr.Button("Analyse", variant="primary", scale=3, min_width=120, elem_id="haven-analyse")
         export = gr.Button("Export", scale=1, min_width=80, elem_id="haven-export")
-    own_html(
-        template=exports.menu() + reading.button(),
-        js="haven.exports(element); haven.readSpans(element);",
-        elem_id="haven-exports",
-    )
     said = own_html(elem_id="haven-video-said")
     plan = own_html(
         elem_id="haven-plan", js="haven.mount('plan', element, (data) => trigger('ended', data));"
     )
     more = _build_more()
+    own_html(
+        template=exports.menu() + reading.button(),
+        js="haven.exports(element); haven.readSpans(element);",
+        elem_id="haven-exports",
+    )
     own_html(template=RESULTS, js="haven.results(element);", elem_id="haven-results")
     return {
         "filled": filled,

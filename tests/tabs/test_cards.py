@@ -40,6 +40,12 @@ def test_an_empty_history_says_what_to_do():
     assert "press Analyse" in cards.job_list([], 0.0)
 
 
+def test_a_job_that_failed_says_why_and_can_be_tried_again(job):
+    row = cards.job_row(replace(job, status="failed", error="lake.mp4 is <gone>."), 0.0)
+    assert ">lake.mp4 is &lt;gone&gt;.</span>" in row
+    assert ">Try again</button>" in row and "Resume" not in row
+
+
 def test_a_card_shows_the_tags_that_hold_and_the_state_in_words(engine, job):
     frame = engine.work(job.job_id).latest
     assert '<span class="chip tag-0" title="boat: 90.0\xa0% sure">boat</span>' in cards.frame_card(frame, job)

@@ -15,6 +15,7 @@ from typing import Any, cast, get_args
 from engine.backends import PROVIDER_IDS, provider
 from engine.backends.base import BackendInfo, ModelEntry
 from engine.backends.builtin import BuiltinBackend
+from engine.bounds import whole
 from engine.cancel import CancelToken
 from engine.candidates import candidate
 from engine.chat.conversation import Chats
@@ -39,7 +40,7 @@ from engine.plans import plan
 from engine.prompts import SavedPrompts
 from engine.refusals import refuse_an_empty_range, refuse_what_the_model_cannot
 from engine.servers import NamedServers
-from engine.settings import GenerationSettings, whole
+from engine.settings import GenerationSettings
 from engine.slot import Slot, WhenBusy
 from engine.switching import Report, SwitchRun
 from engine.trouble import storage_said

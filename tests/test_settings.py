@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import pytest
 
+from engine.bounds import named
 from engine.errors import InvalidInput
-from engine.settings import GenerationSettings, LoadOptions, Sampling, named
+from engine.settings import GenerationSettings, LoadOptions, Sampling
 
 NOT_NUMBERS = ["2", "two", None, True, [1], math.nan, math.inf, -math.inf]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from engine.settings import named, whole
+from engine.bounds import named, whole
 from ui.endpoints import plain, spoken
 from ui.house import House
 from ui.off_loop import at_once, quick, slow

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from engine.bounds import named
 from engine.events.switching import SwitchFinished
-from engine.settings import named
 from ui.endpoints import EVERY_SECONDS, plain, spoken
 from ui.handling import explain
 from ui.house import House

@@ -10,13 +10,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.bounds import number
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput
 from engine.events.findings import SpansView
 from engine.jobs.lookup import known_job
 from engine.jobs.videos import sha256_of_job
 from engine.jobs.views import answered, job_spans, seconds, spans_view, tag_spans
-from engine.settings import number
 from engine.trouble import storage_said
 from engine.video.corrections import Correction, Stretch, about_tag
 from engine.video.span_settings import SpanSettings

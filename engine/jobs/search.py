@@ -5,11 +5,11 @@ Newest analyses first. Knows nothing of pages.
 
 import unicodedata
 
+from engine.bounds import whole
 from engine.errors import InvalidInput
 from engine.events.findings import SearchHit
 from engine.jobs.findings import Findings
 from engine.jobs.views import seconds, thumbnail
-from engine.settings import whole
 from engine.video.spans import Span
 from storage.records import CaptionHit, JobRecord
 from storage.store import Store

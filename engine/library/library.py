@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.remote.questions import Cost
+from engine.bounds import whole
 from engine.errors import InvalidInput
 from engine.events.jobs import JobView
 from engine.jobs import JobRunner
@@ -21,7 +22,6 @@ from engine.library.views import STATES, DiskUse, FilesPage, FileView, FolderVie
 from engine.library.watch import Watcher
 from engine.paths import place_of, why_not
 from engine.plans import cost_of_frame
-from engine.settings import whole
 from engine.trouble import storage_said
 from engine.video.request import AnalysisRequest
 from storage.records import JobRecord, LibraryFileRecord, LibraryFolderRecord

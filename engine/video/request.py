@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from engine.bounds import named, refuse_unknown
 from engine.errors import InvalidInput
 from engine.paths import place_of
-from engine.settings import Sampling, named, refuse_unknown
+from engine.settings import Sampling
 from engine.video.tags import Tag, read_tags
 
 OPTIONS = (

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from engine.bounds import named, number, refuse_unknown
 from engine.errors import InvalidInput
-from engine.settings import named, number, refuse_unknown
 
 LONGEST = 1e6  # seconds
 RULES = ("threshold", "max_gap", "min_duration")

@@ -39,6 +39,11 @@ def until(look: Callable[[], Seen], wanted: Callable[[Seen], bool]) -> Seen:
     raise AssertionError(found)
 
 
+def decoding() -> set[threading.Thread]:
+    """The threads that decode a video now."""
+    return {thread for thread in threading.enumerate() if thread.name == "decoding"}
+
+
 def analysed(
     engine: Engine,
     video: Path,

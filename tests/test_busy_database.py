@@ -19,7 +19,7 @@ from storage.store import Store
 from tests.fakes import FakeBackend
 from tests.fixtures.another_program import AnotherProgram
 from tests.fixtures.videos import constant, numbered_video
-from tests.running import WAIT, Running, analysed, switched, until
+from tests.running import WAIT, Running, analysed, decoding, switched, until
 
 FRAMES = 10
 ALL_TIMES = [n * 100_000 for n in range(FRAMES)]
@@ -215,6 +215,7 @@ def test_a_job_that_was_deleted_is_forgotten_whatever_else_is_asked_of_it(
     tmp_path, clip, other, monkeypatch, then
 ):
     monkeypatch.setattr(patience, "LONG_SECONDS", 1.0)
+    before = decoding()
     held = Held(tmp_path / "data", clip, other, uploaded=True)
     try:
         runner, store = held.house.runner, held.house.store
@@ -229,6 +230,7 @@ def test_a_job_that_was_deleted_is_forgotten_whatever_else_is_asked_of_it(
         other.let_go()
         until(lambda: store.job(held.job_id), lambda job: job is None)
         until(upload.exists, lambda there: not there)
+        until(decoding, lambda threads: not threads - before)
     finally:
         other.let_go()
         held.house.close()

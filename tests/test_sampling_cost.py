@@ -3,7 +3,6 @@
 import gc
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +16,7 @@ from engine.video.crew import Decoder
 from engine.video.frames import sample
 from engine.video.packets import PacketReader
 from tests.fixtures.videos import Clip, constant, frame_number, numbered_video, turned
+from tests.running import decoding
 
 
 class Counter:
@@ -57,10 +57,6 @@ def no_thread_is_left() -> Iterator[None]:
     before = decoding()
     yield
     assert decoding() <= before
-
-
-def decoding() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == "decoding"}
 
 
 def numbers(clip: Clip, interval: Fraction, cancel: CancelToken | None = None) -> list[int]:

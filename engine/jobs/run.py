@@ -5,8 +5,8 @@ does not decide what runs next.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -50,6 +50,8 @@ STOPPED: dict[str, tuple[JobStatus, str]] = {
     "cancel": ("cancelled", ""),
     "delete": ("cancelled", ""),
 }
+Samples = Generator[Frame | FrameLost, None, None]
+
 WISHES = frozenset({"pause", "cancel", "delete"})  # of a person
 _STRENGTH = {wish: strength for strength, wish in enumerate(STOPPED)}
 
@@ -149,12 +151,22 @@ class Run:
         last = self.store.last_frame(self.job.id)
         samples = self._samples(sampling, None if last is None else last.time_us)
         forecast = self._forecast(sampling)
-        with Keeping(self._keep) as keeping:
-            for event in analyse(samples, self._lease, task, self.cancel, self._reuse(sampling)):
-                if isinstance(event, FrameRead | FrameLost):
-                    keeping.put(event, self.pace.tick())
-                    if forecast is not None:
-                        self._plan(forecast.after(_answered(event)))
+        with (
+            Keeping(self._keep) as keeping,
+            self._said(samples, task, self._reuse(sampling)) as events,
+        ):
+            for event in events:
+                keeping.put(event, self.pace.tick())
+                if forecast is not None:
+                    self._plan(forecast.after(_answered(event)))
+
+    @contextmanager
+    def _said(
+        self, samples: Samples, task: FrameTask, reuse: Reuse | None = None
+    ) -> Iterator[Iterator[FrameRead | FrameLost]]:
+        """What the model says of the samples; the asking and the decoding end however the block does."""
+        with closing(samples), closing(analyse(samples, self._lease, task, self.cancel, reuse)) as events:
+            yield (event for event in events if isinstance(event, FrameRead | FrameLost))
 
     def _forecast(self, sampling: Sampling) -> Forecast | None:
         """None where the number of frames is known from the beginning."""
@@ -170,7 +182,7 @@ class Run:
     def _kept(self) -> list[Sample]:
         return [Sample(frame.time_us, frame.state, frame.tags) for frame in self.store.frames(self.job.id)]
 
-    def _samples(self, sampling: Sampling, after_us: int | None) -> Iterator[Frame | FrameLost]:
+    def _samples(self, sampling: Sampling, after_us: int | None) -> Samples:
         """What is left to ask about, numbered on from what is kept."""
         number, path = count(self.job.frames_done), self.job.video_path
         for item in sample(path, sampling, self.cancel, after_us, self._note_passed_over):
@@ -185,12 +197,11 @@ class Run:
         while refinement.gaps:
             self._plan(asked + refinement.most_questions)
             pictures = refinement.pictures(number)
-            with Keeping(self._keep) as keeping:
-                for event in analyse(pictures, self._lease, task, self.cancel):
-                    if isinstance(event, FrameRead | FrameLost):
-                        keeping.put(event, self.pace.tick())
-                        refinement.learn(_answered(event))
-                        asked += 1
+            with Keeping(self._keep) as keeping, self._said(pictures, task) as events:
+                for event in events:
+                    keeping.put(event, self.pace.tick())
+                    refinement.learn(_answered(event))
+                    asked += 1
             refinement.narrow()
         self._plan(asked)
         self._note(noted(self.job, narrowed))
@@ -235,10 +246,11 @@ class Run:
             for frame in newest
             if frame.has_picture and not self.thumbnails.path(frame.job_id, frame.time_us).exists()
         ]
-        for frame in self._pictures(missing):
-            self.thumbnails.put(self.job.id, frame.time_us, frame.picture)
+        with closing(self._pictures(missing)) as pictures:
+            for frame in pictures:
+                self.thumbnails.put(self.job.id, frame.time_us, frame.picture)
 
-    def _pictures(self, times_us: list[int]) -> Iterator[Frame]:
+    def _pictures(self, times_us: list[int]) -> Generator[Frame, None, None]:
         """The pictures at these times, once more."""
         if times_us:
             listed = Sampling(mode="times", times_us=tuple(sorted(times_us)))

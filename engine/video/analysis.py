@@ -29,7 +29,7 @@ def analyse(
     task: FrameTask,
     cancel: CancelToken,
     reuse: Reuse | None = None,
-) -> Iterator[FrameRead | FrameLost | AnalysisEnded]:
+) -> Generator[FrameRead | FrameLost | AnalysisEnded, None, None]:
     """Ask about every sample, and yield one event for each, in order, as soon as it is there.
 
     With `reuse`, a frame that hardly differs from the last answered one gets that one's answer.

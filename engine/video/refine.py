@@ -6,7 +6,7 @@ needed is the answers that are kept, so that a run that was killed goes on where
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -84,7 +84,7 @@ class Refinement:
         """How many are still to be asked at most, unless a tag turns up for a moment that no sample saw."""
         return sum(gap.most_questions for gap in self.gaps)
 
-    def pictures(self, numbers: Iterator[int]) -> Iterator[Frame | FrameLost]:
+    def pictures(self, numbers: Iterator[int]) -> Generator[Frame | FrameLost, None, None]:
         """The middle picture of each gap, in order, with the next numbers for its index.
 
         `previous` is the picture that the gap begins with.

@@ -47,6 +47,12 @@ def row(page: Page, job: str):
     return page.locator(f"#job-{job}")
 
 
+def below_the_search(line) -> float:
+    """How far down the list a row is, however far it is scrolled."""
+    search = line.page.locator("#haven-find").bounding_box()
+    return line.bounding_box()["y"] - search["y"]
+
+
 def test_an_analysis_is_asked_once_more_with_one_change_and_what_was_typed_comes_back(page, runs, scripts):
     tags, interval = page.get_by_label("Tags to look for"), page.get_by_label("A frame every (s)")
     note = page.locator("#haven-filled")
@@ -108,13 +114,12 @@ def test_a_row_leads_to_the_comparison_and_to_the_exports(page, runs, short_vide
     said = page.locator("#haven-jobs [data-job-exports-said]")
     expect(said).to_be_hidden()
     page.set_viewport_size({"width": 1280, "height": 280})  # there are more than it has room for
-    place = "(row) => row.getBoundingClientRect().top + scrollY"
-    before = line.evaluate(place)
+    before = below_the_search(line)
     row(page, runs[0]).get_by_role("button", name="Export").click()
     page.get_by_role("menuitem", name="beside the video").click()
     expect(said).to_contain_text("Saved as ")
     expect(said).to_be_in_viewport()
-    assert line.evaluate(place) == before
+    assert below_the_search(line) == before
     short_video.with_name(f"{short_video.name}.AI.json").unlink()
 
 

@@ -4,6 +4,7 @@ The other program is a real process with SQLite's own lock. What runs by itself 
 verb which waited as long would never come back.
 """
 
+import gc
 import threading
 from pathlib import Path
 
@@ -216,6 +217,7 @@ def test_a_job_that_was_deleted_is_forgotten_whatever_else_is_asked_of_it(
 ):
     monkeypatch.setattr(patience, "LONG_SECONDS", 1.0)
     before = decoding()
+    gc.disable()  # what is only thrown away goes on as long as nobody tidies up
     held = Held(tmp_path / "data", clip, other, uploaded=True)
     try:
         runner, store = held.house.runner, held.house.store
@@ -232,6 +234,7 @@ def test_a_job_that_was_deleted_is_forgotten_whatever_else_is_asked_of_it(
         until(upload.exists, lambda there: not there)
         until(decoding, lambda threads: not threads - before)
     finally:
+        gc.enable()
         other.let_go()
         held.house.close()
 

@@ -76,8 +76,8 @@ def test_the_comparison_follows_the_threshold(compared):
     slide(page, 80)
     page.wait_for_function(DRAWN, arg=[BLUE, ["101", "011", "000", "101"]])
     assert cells(page) == [
-        ["mostly blue", "100 %", "1.0 s", "0.0 s", "0.0 s", "0.0 s"],
-        ["colourful", "75 %", "2.0 s", "0.0 s", "1.0 s", "0.0 s"],
+        ["mostly blue", "100\xa0%", "1.0 s", "0.0 s", "0.0 s", "0.0 s"],
+        ["colourful", "75\xa0%", "2.0 s", "0.0 s", "1.0 s", "0.0 s"],
     ]
     expect(page.locator(".compare-sum")).to_contain_text("88 %")
     page.get_by_role("button", name="As all tags").click()

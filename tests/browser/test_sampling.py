@@ -63,7 +63,7 @@ def test_narrowing_shows_the_frames_in_between_and_what_is_refused_says_why(page
     page.get_by_role("button", name="More").click()
     page.get_by_label("Or at times (s)").fill("0.5 and 2")
     analyse(page, "mostly red")
-    expect(page.locator("#haven-video-said")).to_contain_text("At times must be a number")
+    expect(page.locator("#haven-video-said")).to_contain_text("“At times” must be a number")
     page.get_by_label("Or at times (s)").fill("0.25, 3")
     page.get_by_label("Find the exact frame where each tag starts and ends").check()
     analyse(page, "mostly red")

@@ -161,6 +161,12 @@ class Store:
         job = self._tables.job
         return self._read(lambda: job.select().where(job.video_path == video_path).count())
 
+    def uploads(self) -> list[str]:
+        """Where the uploads were that jobs are about, as these were made."""
+        job = self._tables.job
+        kept = job.select(job.video_path).where(job.uploaded).distinct().tuples()
+        return self._read(lambda: [path for (path,) in kept])
+
     def interrupt_running(self) -> list[JobRecord]:
         """Settle what a dead process left: `running` is now `interrupted`, `cancelling` is `cancelled`."""
         return self._write(self._interrupt)

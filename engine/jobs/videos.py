@@ -126,12 +126,13 @@ def remove_upload(job: JobRecord, store: Store) -> None:
 def remove_orphans(store: Store) -> None:
     """Remove the uploads that no job is about, as a process that was killed may leave them.
 
-    Only what has the name of an upload; and only before any job is made.
+    Only what has the name of an upload; and only before any job is made. By their names, which are hashes:
+    the data folder may have been moved since.
     """
     folder = store.folder / "videos"
+    needed = {Path(path).name for path in store.uploads()}
     for place in folder.iterdir() if folder.is_dir() else ():
-        is_ours = _UPLOAD.fullmatch(place.name) is not None
-        if is_ours and not any(map(store.jobs_using, {str(place), str(folder.resolve() / place.name)})):
+        if _UPLOAD.fullmatch(place.name) and place.name not in needed:
             _remove(place)
 
 

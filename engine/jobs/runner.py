@@ -83,11 +83,10 @@ class JobRunner:
         with self.files, self._worker.held():
             if request.uploaded:
                 path = videos.keep_upload(path, sha256, self._store.folder)
+                videos.note_upload(request.video.resolve(), path, sha256, self._store)
             with videos.reading(request.video):
                 job = _new_job(request, info, self._slot.info, path, sha256, self._store)
             self._store.add_job(job)
-        if request.uploaded:
-            videos.note_upload(request.video.resolve(), path, sha256, self._store)
         if not sha256:
             self._hashing.submit(self._hash, job)
         return job.id

@@ -38,6 +38,18 @@ def test_an_upload_that_was_kept_is_not_read_again(house, clip, tmp_path, monkey
     house.wait_for(house.submit(Path(house.store.job(first).video_path)), "completed")
 
 
+def test_the_hash_of_an_upload_is_known_before_its_job_can_begin(house, clip, tmp_path, monkeypatch):
+    add_job, known = house.store.add_job, []
+
+    def add(job):
+        known.append(videos.known_sha256(Path(job.video_path), house.store))
+        add_job(job)
+
+    monkeypatch.setattr(house.store, "add_job", add)
+    job_id = house.submit(Path(shutil.copy2(clip, tmp_path / "upload.mp4")), uploaded=True)
+    assert known == [house.store.job(job_id).video_sha256]
+
+
 def test_uploads_that_no_job_is_about_are_removed_at_the_start(tmp_path, clip):
     """As a process that ended between the job and its upload leaves one."""
     house = House(tmp_path / "data")
@@ -56,6 +68,19 @@ def test_uploads_that_no_job_is_about_are_removed_at_the_start(tmp_path, clip):
     try:
         assert sorted(partial.parent.iterdir()) == sorted([Path(stays.video_path), another])
         again.wait_for(stays.id, "completed")
+    finally:
+        again.close()
+
+
+def test_a_data_folder_that_was_moved_keeps_its_uploads(tmp_path, clip):
+    house = House(tmp_path / "data")
+    job = house.store.job(house.submit(clip, uploaded=True))
+    house.close()
+    (tmp_path / "data").rename(tmp_path / "moved")
+    again = House(tmp_path / "moved")
+    try:
+        again.runner.start()
+        assert (tmp_path / "moved" / "videos" / Path(job.video_path).name).is_file()
     finally:
         again.close()
 

@@ -10,7 +10,8 @@ import pytest
 
 from engine.backends.base import FrameAnswer
 from engine.engine import Engine
-from engine.errors import InvalidInput, MediaError
+from engine.errors import InvalidInput, MediaError, ModelError
+from engine.jobs import run
 from engine.jobs.findings import Findings
 from engine.settings import Sampling
 from engine.video.edge_cost import EdgeCost, edge_cost
@@ -168,6 +169,31 @@ def test_while_it_waits_it_can_be_given_up(clip, running):
     assert not running.runner.view(paused).can_narrow
     running.runner.cancel(paused.id)
     is_as_before(running, before, running.store.job(paused.id))
+
+
+def test_to_stop_it_at_its_very_end_leaves_the_analysis_as_it_was(clip, running, monkeypatch):
+    """Every question is answered, and it is only looked whether the video is still the same."""
+    looks = itertools.count(1)
+
+    def look(job, store, cancel):
+        if next(looks) == 4:  # the first run looked twice, before and behind its questions
+            running.runner._worker.run.stop("cancel")
+            cancel.raise_if_cancelled()
+
+    monkeypatch.setattr(run, "check_unchanged", look)
+    before, after = narrowed_again(running, clip, 0, None)
+    assert next(looks) == 5
+    is_as_before(running, before, after)
+
+
+def test_what_was_still_to_be_asked_counts_as_no_lost_frame(clip, running):
+    running.backend._answers = {2: ModelError("The model stumbled.")}
+    stop = lambda: running.runner._worker.run.stop("cancel")  # noqa: E731
+    before, after = narrowed_again(running, clip, 2, stop)
+    assert before.error == f"{before.frames_done - 1} of {before.frames_done} frames were read; " + (
+        "1 failed. The model stumbled."
+    )
+    assert after.error.startswith(f"{after.frames_done - 1} of {after.frames_done} frames were read; 1 ")
 
 
 def test_it_is_given_up_with_all_others(clip, running):

@@ -7,6 +7,7 @@ A job whose spans are narrowed again had come to its end: where that is given up
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.jobs.outcome import outcome
@@ -62,6 +63,7 @@ def put_back(job: JobRecord, store: Store, expected: tuple[str, ...], why: str =
     What was answered meanwhile is kept, and it can be narrowed again. `why` it failed, where it did. None,
     with nothing changed, where its status is none of `expected`.
     """
+    job = replace(job, frames_total=job.frames_done)  # what was still to be asked is asked no more
     status, said = outcome(job, store)
     if why:
         status = "completed_with_errors"
@@ -73,7 +75,7 @@ def put_back(job: JobRecord, store: Store, expected: tuple[str, ...], why: str =
         reason="",
         error=said,
         ended_at=time.time(),
-        frames_total=job.frames_done,
+        frames_total=job.frames_total,
         sampling=_without_again(job),
     )
 

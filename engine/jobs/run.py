@@ -50,10 +50,10 @@ STOPPED: dict[str, tuple[JobStatus, str]] = {
     "cancel": ("cancelled", ""),
     "delete": ("cancelled", ""),
 }
-Samples = Generator[Frame | FrameLost, None, None]
-
 WISHES = frozenset({"pause", "cancel", "delete"})  # of a person
 _STRENGTH = {wish: strength for strength, wish in enumerate(STOPPED)}
+
+Samples = Generator[Frame | FrameLost, None, None]
 
 
 class WrongModel(Exception):
@@ -136,9 +136,10 @@ class Run:
         )
         self._remake_thumbnails()
         self._scan(sampling, task)
-        if sampling.refine:
-            self._refine(task)
+        narrowed = self._refine(task) if sampling.refine else None
         self._check_still_unchanged()
+        if narrowed is not None:  # until now, to narrow once more could be given up
+            self._note(noted(self.job, narrowed))
 
     def _check_still_unchanged(self) -> None:
         """Answers about two contents are not mixed; one that was deleted meanwhile was read to its end."""
@@ -188,8 +189,11 @@ class Run:
         for item in sample(path, sampling, self.cancel, after_us, self._note_passed_over):
             yield replace(item, index=next(number))
 
-    def _refine(self, task: FrameTask) -> None:
-        """Narrow the starts and ends of spans, where the kept answers say that they are not narrow yet."""
+    def _refine(self, task: FrameTask) -> dict[str, float]:
+        """Narrow the starts and ends of spans, where the kept answers say that they are not narrow yet.
+
+        Gives the thresholds, by tag, that they are narrow for now.
+        """
         kept = self._kept()
         number, asked = count(len(kept)), len(kept)
         narrowed, path = self._thresholds(), self.job.video_path
@@ -204,7 +208,7 @@ class Run:
                     asked += 1
             refinement.narrow()
         self._plan(asked)
-        self._note(noted(self.job, narrowed))
+        return narrowed
 
     def _summarised(self, ending: Ending) -> Ending:
         """Write the summary of what is kept; the frames stand where the model fails at it."""

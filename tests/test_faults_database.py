@@ -37,6 +37,7 @@ def soon(monkeypatch):
 
 
 def test_a_lock_of_seconds_is_waited_for_by_whatever_runs_by_itself(tmp_path, clip):
+    assert patience.LONG_SECONDS > 20, "so long another program may well take"
     with AnotherProgram(tmp_path / "data") as other:
         backend = FakeBackend(on_look=lambda frame: other.take() if frame.index == 3 else None)
         house = Running(tmp_path / "data", backend)

@@ -169,7 +169,7 @@ def _table_row(tag: ComparedTag, colour: int) -> str:
         return f'<tr class="tag-{colour}">{name}{said}</tr>'
     lengths = tag.both, tag.only_first, tag.only_second, tag.left_out
     cells = "".join(f'<td title="{length:.6f} s">{_seconds(length)}</td>' for length in lengths)
-    exact = "nothing to compare" if tag.agreement is None else f"exactly {tag.agreement:.4%}"
+    exact = "nothing to compare" if tag.agreement is None else f"exactly {wording.share(tag.agreement, 4)}"
     return f'<tr class="tag-{colour}">{name}<td title="{exact}">{per_cent(tag.agreement)}</td>{cells}</tr>'
 
 

@@ -90,7 +90,7 @@ def _amount(view: DownloadView, share: float | None) -> str:
         return f"<b>{wording.size(view.done_bytes)}</b> of {wording.size(view.total_bytes)}"
     if view.done_bytes:
         return f"<b>{wording.size(view.done_bytes)}</b>"
-    return "" if share is None else f"<b>{round(share * 100)} %</b>"
+    return "" if share is None else f"<b>{wording.share(share)}</b>"
 
 
 def _pace(view: DownloadView) -> str:

@@ -50,7 +50,7 @@ def plan(cost: AnalysisPlan) -> str:
     if cost.requests:
         said += f" ({_asked_of_server(cost)})"
     if cost.reuse is not None:
-        said += f", those that change by {cost.reuse:g} % or less without a question"
+        said += f", those that change by {cost.reuse:g}{wording.NO_BREAK}% or less without a question"
     if cost.extra_per_span:
         most = "about" if cost.extra_is_about else "at most"
         said += f", and {most} {cost.extra_per_span} more for each span"
@@ -94,7 +94,7 @@ def _loading(switch: SwitchProgress) -> str:
     words = {"waiting": "Waiting", "restoring": "Going back"}.get(switch.phase, "Loading")
     return (
         f'<span class="chip-line loading" title="{escape(switch.message)}"><i class="dot"></i>'
-        f"<span>{words} {share} %</span>"
+        f"<span>{words} {wording.share(switch.progress)}</span>"
         f'<span class="chip-bar" role="progressbar" aria-label="Loading the model" aria-valuenow="{share}" '
         f'aria-valuemin="0" aria-valuemax="100"><span style="width:{share}%"></span></span></span>'
     )

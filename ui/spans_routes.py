@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from engine.errors import HavenError
 from engine.events.findings import SpansView
 from ui import found, spans
+from ui.answers import of_now
 from ui.handling import explain
 from ui.house import House
 from ui.labels import explained
@@ -68,7 +69,7 @@ async def _drawn(house: House, verb: Callable[..., SpansView], *given: Any) -> J
 
 def _answer(said: dict[str, Any]) -> JSONResponse:
     """What a person did wrong is an answer too: a bad status would be a defect of the page."""
-    return JSONResponse(said, headers={"cache-control": "no-store"})
+    return of_now(said)
 
 
 async def _given(request: Request) -> dict[str, Any]:

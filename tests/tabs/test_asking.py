@@ -106,7 +106,7 @@ def test_the_plan_is_told_once_the_fields_are_complete(house, staged):
         (AnalysisPlan(60, 2.0, None, 0, at_least=True), "at least 60 frames; time unknown until it runs"),
         (
             AnalysisPlan(60, 2.0, 15.2, 1, reuse=2.0, extra_per_span=12),
-            "60 frames, those that change by 2 % or less without a question, and at most 12 more for each "
+            "60 frames, those that change by 2\xa0% or less without a question, and at most 12 more for each "
             "span, about 15 s for the frames with this model (from 1 earlier run)",
         ),
         (
@@ -116,7 +116,7 @@ def test_the_plan_is_told_once_the_fields_are_complete(house, staged):
         (
             AnalysisPlan(60, 2.0, None, 0, at_least=True, reuse=2.0, requests=120, tokens=126_400),
             "at least 60 frames (120 requests to the server with about 130,000 tokens), those that change by "
-            "2 % or less without a question; time unknown until it runs",
+            "2\xa0% or less without a question; time unknown until it runs",
         ),
         (
             AnalysisPlan(0, 2.0, None, 0, requests=1, tokens=1_149),

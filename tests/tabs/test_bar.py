@@ -75,7 +75,7 @@ READY = Status("ready", "transformers", "tiny", True, 1_600_000_000, 3, (), "")
         (READY, None, "Ready · sees pictures · 1.6 GB"),
         (replace(READY, vision=False, memory_bytes=0), None, "Ready · text only"),
         (replace(READY, busy=("Analysing lake.mp4",)), None, "Busy: analysing lake.mp4"),
-        (READY, SwitchProgress("loading", 0.43, "Loading tiny"), "Loading 43 %"),
+        (READY, SwitchProgress("loading", 0.43, "Loading tiny"), "Loading 43\xa0%"),
         (replace(READY, last_error="No memory left for it."), None, "Failed: No memory left for it."),
     ],
 )

@@ -229,7 +229,7 @@ def test_ollama_can_pull_only_where_its_server_answers():
 def test_a_pull_knows_its_share_and_no_bytes():
     view = DownloadView("ollama:llava:7b", "downloading", 0, 0, None, None, "pulling aa", 0.43)
     drawn = download_cards.pulls(OLLAMA, {view.id: view, GETTING.id: GETTING})
-    assert "<b>43 %</b>" in drawn
+    assert "<b>43\xa0%</b>" in drawn
     assert ">pulling aa<" in drawn
     assert re.findall('data-pulls="([^"]+)"', drawn) == ["llava:7b"]
     assert acts(drawn) == ["stop"]

@@ -44,7 +44,7 @@
 
   function progress(box, share) {
     const percent = Math.round(share * 100);
-    box.querySelector("[data-sending-share]").textContent = `${percent} %`;
+    box.querySelector("[data-sending-share]").textContent = `${percent}\u00a0%`;
     const bar = box.querySelector(".progress");
     bar.setAttribute("aria-valuenow", percent);
     bar.firstElementChild.style.width = `${percent}%`;

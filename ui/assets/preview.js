@@ -42,7 +42,7 @@
     const place = stage.querySelector(".cannot");
     const busy = view && (view.state === "waiting" || view.state === "making");
     const text = busy
-      ? `Your browser can't play this format. A small copy that it can play is being made: ${Math.floor(100 * view.progress)} % `
+      ? `Your browser can't play this format. A small copy that it can play is being made: ${Math.floor(100 * view.progress)}\u00a0% `
       : `Your browser can't play this format; the analysis works all the same. ${(view && view.message) || ""}`;
     if (place.firstChild && place.firstChild.nodeType === Node.TEXT_NODE) place.firstChild.data = text;
     else place.prepend(text);

@@ -68,7 +68,7 @@
     const { threshold, max_gap: gap, min_duration: least } = rule();
     const slider = find('[data-rule="threshold"]');
     if (document.activeElement !== slider) slider.value = Math.round(threshold * 100);
-    find("[data-threshold]").textContent = `${slider.value} %`;
+    find("[data-threshold]").textContent = `${slider.value}\u00a0%`;
     length("max_gap", gap);
     length("min_duration", least);
     find("[data-same]").hidden = !view.settings.tags[find("[data-scope]").value];
@@ -83,7 +83,7 @@
 
   function onInput(event) {
     if (!view || !event.target.dataset.rule) return;
-    find("[data-threshold]").textContent = `${find('[data-rule="threshold"]').value} %`;
+    find("[data-threshold]").textContent = `${find('[data-rule="threshold"]').value}\u00a0%`;
     wish(event.target.dataset.rule);
   }
 

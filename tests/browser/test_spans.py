@@ -123,6 +123,15 @@ def test_the_timeline_follows_the_threshold(analysed):
     assert rows(page) == [["colourful", "0:00.00", "0:02.00"]]
 
 
+def test_the_timeline_of_an_analysis_that_was_opened_on_another_tab_is_there_when_it_is_in_sight(analysed):
+    page = analysed
+    page.get_by_role("tab", name="Jobs").click()
+    page.evaluate("() => { const job = haven.followed(); haven.followJob(''); haven.followJob(job); }")
+    page.wait_for_function("() => document.querySelector('[data-timeline] canvas')?.width === 1")
+    page.get_by_role("tab", name="Video").click()
+    page.wait_for_function(SHADED, arg=[BLUE, COLOURFUL])
+
+
 def test_a_corrected_span_is_still_corrected_after_a_reload_and_in_a_new_run(analysed, reload):
     page = analysed
     page.wait_for_function(SHADED, arg=[BLUE, COLOURFUL])

@@ -25,7 +25,7 @@
     for (const one of along) one.place();
   };
   const drawAll = () => requestAnimationFrame(() => along.forEach((one) => one.draw()));
-  addEventListener("resize", drawAll);
+  const sized = new ResizeObserver(drawAll); // also from nothing, where it was drawn while another tab was in sight
   new MutationObserver(drawAll).observe(document.documentElement, {
     attributes: true,
     attributeFilter: ["data-look"],
@@ -74,6 +74,7 @@
   function build() {
     const named = line.rows.length ? line.rows : [{ tag: "", total: "", bars: [] }];
     root().replaceChildren(...named.map((one, at) => row(one, at)), axis());
+    sized.observe(root()); // once, however often it is said
     root().onpointerdown = (event) => {
       const track = event.target.closest("canvas");
       if (!track) return;

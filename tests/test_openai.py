@@ -12,6 +12,7 @@ from engine.backends.openai.provider import OpenAIProvider
 from engine.backends.openai.servers import Server, servers
 from engine.backends.remote.faults import ServerFault
 from engine.backends.remote.keys import keep_key
+from engine.backends.remote.replies import odds_of_yes
 from engine.backends.remote.talk import End
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError, ServerAway
@@ -290,7 +291,7 @@ def test_what_servers_add_to_their_list_is_read():
             "models": [{"model": "a", "capabilities": ["completion", "multimodal"]}],
             "data": [
                 {"id": "a", "meta": {"n_ctx_train": 2048, "size": 5, "n_params": 7_000_000_000}},
-                {"id": "b", "max_model_len": 512},
+                {"id": "b", "max_model_len": 512, "meta": {"size": float("inf")}},
                 {"id": "c", "architecture": {"input_modalities": ["text"]}},
                 {"no": "id"},
             ],
@@ -450,6 +451,35 @@ def test_a_stream_is_read_however_it_is_cut_and_written(stream, size):
     assert "".join(piece.text for piece in heard) == "one\u2028line, zwölf"
     assert end == End()
     assert list(parts) == []  # read to its end, or the connection could not be used again
+
+
+@pytest.mark.parametrize("content", [5, ["one"], {"text": "one"}])
+def test_what_is_no_text_is_none_of_the_protocol(content):
+    with pytest.raises(ValueError, match="no text"):
+        list(pieces("http://a", [as_bytes(said(content, "stop"))]))
+
+
+def test_half_a_letter_becomes_a_mark_that_a_database_takes():
+    half = as_bytes(said("red HALF", "stop"), {"error": "no HALF"}).replace(b"HALF", rb"\ud83d")
+    heard = pieces("http://a", [half])
+    assert next(heard).text == "red \ufffd"
+    with pytest.raises(ServerFault, match="no \ufffd"):
+        next(heard)
+
+
+def test_what_cannot_be_at_all_has_no_logarithm_in_json():
+    likeliest = [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": None}]
+    told = said("Yes", "stop")
+    told["choices"][0]["logprobs"] = {"content": [{**likeliest[0], "top_logprobs": likeliest}]}
+    heard, _ = pieces("http://a", [as_bytes(told)])
+    assert odds_of_yes(heard.odds).yes == 1.0
+
+
+@pytest.mark.parametrize("count", ["12", 1.5, -1, None, [12]])
+def test_a_count_of_tokens_that_is_none_is_unknown(count):
+    usage = {"choices": [], "usage": {"prompt_tokens": count, "completion_tokens": 3}}
+    *_, end = pieces("http://a", [as_bytes(said("one", "stop"), usage)])
+    assert end == End(False, None, 3)
 
 
 @pytest.mark.parametrize("error", ["no memory", {"message": "no memory"}, {"code": "no memory"}])

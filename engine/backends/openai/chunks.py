@@ -5,10 +5,11 @@ connection whose answer was not read to its end cannot be used again.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from engine.backends.remote.faults import complained, cut_off
+from engine.backends.remote.faults import complained, cut_off, whole_letters
 from engine.backends.remote.talk import End, Piece, TokenOdds
 
 _LAST = b"[DONE]"
@@ -30,10 +31,10 @@ def pieces(url: str, parts: Iterable[bytes]) -> Iterator[Piece | End]:
         if chunk.get("error"):
             raise complained(url, _words(chunk["error"]))
         if usage := chunk.get("usage"):
-            read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+            read, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
         for choice in chunk.get("choices") or ():
             reason = choice.get("finish_reason") or reason
-            yield Piece((choice.get("delta") or {}).get("content") or "", _odds(choice))
+            yield Piece(_text((choice.get("delta") or {}).get("content") or ""), _odds(choice))
     if reason is None:
         raise cut_off(url)
     yield End(reason == "length", read, written)
@@ -67,8 +68,27 @@ def _odds(choice: dict[str, Any]) -> tuple[TokenOdds, ...]:
     places = (choice.get("logprobs") or {}).get("content")
     return tuple(
         TokenOdds(
-            each["token"],
-            tuple((one["token"], one["logprob"]) for one in each.get("top_logprobs") or [each]),
+            _text(each["token"] or ""),
+            tuple(
+                (_text(one["token"] or ""), _logprob(one["logprob"]))
+                for one in each.get("top_logprobs") or [each]
+            ),
         )
         for each in places or ()
     )
+
+
+def _text(told: Any) -> str:
+    """Raises: ValueError for what is no text."""
+    if not isinstance(told, str):
+        raise ValueError(f"no text: {told!r:.80}")
+    return whole_letters(told)
+
+
+def _count(told: Any) -> int | None:
+    return told if isinstance(told, int) and told >= 0 else None
+
+
+def _logprob(told: Any) -> float:
+    """JSON has no number for the logarithm of 0: some servers say null then."""
+    return -math.inf if told is None else min(float(told), 0.0)

@@ -5,6 +5,7 @@ The protocol only promises an `id`; llama-server, vLLM and others add what they 
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,4 +63,4 @@ def _vision(model: Mapping[str, Any], can: object) -> bool | None:
 
 
 def _whole(value: object) -> int:
-    return int(value) if isinstance(value, (int, float)) and value > 0 else 0
+    return int(value) if isinstance(value, (int, float)) and 0 < value < math.inf else 0

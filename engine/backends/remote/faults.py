@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # what the libraries raise for JSON that is none, or has another shape than they expect
-_OTHER_SHAPES = (ValueError, TypeError, AttributeError, KeyError)
+_OTHER_SHAPES = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 _LONGEST_WORDS = 300  # characters of a server's own words that are shown
 _AWAY = {429, 502, 503, 504}  # it is busy or being started, or what stands before it does not reach it
 _TRY_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
@@ -164,8 +164,13 @@ def _words(body: str) -> str:
     return _shortened(told if isinstance(told, str) else json.dumps(told))
 
 
+def whole_letters(text: str) -> str:
+    """Without halves of letters, which JSON can hold and no database takes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _shortened(text: str) -> str:
-    text = " ".join(text.split())
+    text = whole_letters(" ".join(text.split()))
     return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}…"
 
 

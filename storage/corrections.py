@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import peewee
+
 from storage.connections import Connections
 from storage.prepared import Prepared
 from storage.records import CorrectionRecord
@@ -44,17 +46,21 @@ class CorrectionStore:
         found = self._connections.read(lambda: self._settings_of.rows(job_id))
         return found[0]["settings"] if found else {}
 
-    def set_settings(self, job_id: str, settings: Mapping[str, Any], lowest: float) -> None:
+    def set_settings(self, job_id: str, settings: Mapping[str, Any], lowest: float) -> bool:
         """Keep how a job's spans are made; `lowest` is the lowest threshold of any of its tags.
 
-        Raises: peewee.IntegrityError where there is no such job.
+        False, with nothing changed, where the job is gone.
         """
         table = self._settings
         changed = {"settings": settings, "lowest": lowest}
         query = table.insert(job=job_id, **changed).on_conflict(
             conflict_target=[table.job], update={table.settings: settings, table.lowest: lowest}
         )
-        self._connections.write(query.execute)
+        try:
+            self._connections.write(query.execute)
+        except peewee.IntegrityError:
+            return False
+        return True
 
     def corrections(self, video_sha256: str) -> list[CorrectionRecord]:
         """In the order in which they were made."""

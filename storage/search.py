@@ -56,9 +56,13 @@ class SearchStore:
         """
         return self._connections.read(lambda: self._tags(_any_of(words), threshold, limit))
 
-    def note_tag(self, job_id: str, tag: str, peak: float) -> None:
-        """Let a tag be found in a job whatever the model said."""
-        self._connections.write(lambda: note_tags(self._connections.database, job_id, {tag: peak}))
+    def note_tag(self, job_id: str, tag: str, peak: float) -> bool:
+        """Let a tag be found in a job whatever the model said; False where the job is gone."""
+        try:
+            self._connections.write(lambda: note_tags(self._connections.database, job_id, {tag: peak}))
+        except peewee.IntegrityError:
+            return False
+        return True
 
     def _tags(self, match: str, threshold: float, limit: int) -> list[TagHit]:
         if not self._rows(_NAMED, match):  # or all jobs would be gone through for nothing

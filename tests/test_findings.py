@@ -176,6 +176,15 @@ def test_of_listed_times_an_answer_lasts_no_longer_than_an_interval_narrowed_or_
     assert times(joined) == [("mostly red", 0.5, 1, ""), ("mostly blue", 1, 1.75, "")]
 
 
+def test_the_end_of_a_video_may_be_written_as_it_is_read(engine, video):
+    job_id = analysed(engine, video)
+    engine._store.update_job(job_id, duration_us=2_996_667)  # 0:03.00, as the page shows it
+    found = engine.findings.correct(job_id, "mostly red", None, [2.5, 3.0])
+    assert ("mostly red", 2.5, 2.996667, "*") in times(found)
+    with pytest.raises(InvalidInput, match="new end must be from 0 to"):
+        engine.findings.correct(job_id, "mostly red", None, [2.5, 3.01])
+
+
 def test_what_is_unknown_of_one_tag_is_no_absence_of_it(engine, video):
     job_id = analysed(engine, video, interval=1)
     for at, blue in ((250_000, None), (500_000, None), (750_000, 0.0)):
@@ -209,3 +218,24 @@ def test_an_unknown_job_is_named(engine, verb):
     more = {"set_settings": ({},), "correct": ("dog", None, [0, 1])}.get(verb, ())
     with pytest.raises(InvalidInput, match="There is no analysis 'nothing'"):
         getattr(engine.findings, verb)("nothing", *more)
+
+
+@pytest.mark.parametrize(
+    ("reads", "verb", "given"),
+    [
+        ("settings", "set_settings", ({"threshold": 0.7},)),
+        ("corrections", "correct", ("mostly red", None, [0.25, 0.5])),
+    ],
+)
+def test_a_job_that_another_window_deletes_meanwhile_is_said_to_be_gone(
+    engine, video, monkeypatch, reads, verb, given
+):
+    job_id, read = analysed(engine, video), getattr(engine.findings, reads)
+
+    def deleted(asked):
+        engine.delete_job(job_id)
+        return read(asked)
+
+    monkeypatch.setattr(engine.findings, reads, deleted)
+    with pytest.raises(InvalidInput, match="it may have been deleted"):
+        getattr(engine.findings, verb)(job_id, *given)

@@ -26,6 +26,7 @@ from storage.store import Store
 
 JOBS_AT_HAND = 3  # whose answers are kept in memory
 LONGEST_VIDEO = 1e9  # seconds
+HUNDREDTH = 0.01  # seconds, to which people read times
 
 
 @dataclass(frozen=True)
@@ -221,10 +222,17 @@ def _stretch(name: str, given: object, job: JobRecord) -> Stretch | None:
             f"{name} must be a start and an end in seconds, as in [1.5, 4], not {given!r:.80}."
         )
     longest = seconds(job.duration_us) if name == "new" and job.duration_us else LONGEST_VIDEO
-    start, end = (round(number(f"{name} {what}", at, 0, longest) * 1e6) for what, at in _named(given))
+    within = ((f"{name} {what}", _not_rounded(at, longest)) for what, at in _named(given))
+    start, end = (round(number(called, at, 0, longest) * 1e6) for called, at in within)
     if end <= start:
         raise InvalidInput(f"The end ({end / 1e6:g} s) must come after the start ({start / 1e6:g} s).")
     return start, end
+
+
+def _not_rounded(at: object, longest: float) -> object:
+    """The end of the video, where a person wrote it as they read it: in hundredths, rounded up."""
+    behind = isinstance(at, (int, float)) and longest < at < longest + HUNDREDTH
+    return longest if behind else at
 
 
 def _named(times: Sequence[object]) -> Sequence[tuple[str, object]]:

@@ -95,16 +95,16 @@ def times(given: object) -> list[float] | None:
 
 def moment(written: object) -> float:
     """Seconds of a time such as 62.5, 1:02.5 or 1:02:03. Raises: InvalidInput."""
-    if isinstance(written, (int, float)) and not isinstance(written, bool):
-        return float(written)
-    parts = str(written).strip().replace(",", ".").split(":")
     try:
+        if isinstance(written, (int, float)) and not isinstance(written, bool):
+            return float(written)
+        parts = str(written).strip().replace(",", ".").split(":")
         if len(parts) > 3 or any(not part[:1].isdigit() for part in parts):
             raise ValueError
         figures = [*map(int, parts[:-1]), float(parts[-1])]
-    except ValueError:
+        return sum(figure * 60**place for place, figure in enumerate(reversed(figures)))
+    except (ValueError, OverflowError):
         raise InvalidInput(f"Write a time as 62.5 or 1:02.5, not {str(written)[:40]!r}.") from None
-    return sum(figure * 60**place for place, figure in enumerate(reversed(figures)))
 
 
 def _sure(span: SpanView) -> str:

@@ -69,7 +69,7 @@ def test_narrowing_shows_the_frames_in_between_and_what_is_refused_says_why(page
     analyse(page, "mostly red")
     finished(page)
     result = scripts.predict(followed_job(page), api_name="/job_result")
-    # What was found at a listed time holds for half a second at most, the interval: nobody looked from 0.7 to 0.9.
+    # An answer at a listed time holds for half a second at most, the interval: nobody looked from 0.7 to 0.9.
     assert [(span["start"], span["end"]) for span in result["spans"]] == [(0.2, 0.7), (0.9, 1)]
     expect(page.locator("li[id^=frame-]")).to_have_count(len(result["frames"]))
     assert len(result["frames"]) > 4

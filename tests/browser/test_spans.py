@@ -1,6 +1,8 @@
 """Spans as a person moves, reads and corrects them: in a real browser, against a real Haven."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -73,6 +75,14 @@ def paling_video(folder: Path) -> Path:
         return data
 
     return changed(folder / "paling.mp4", whole, spoil)
+
+
+@contextmanager
+def nobody_answers(page: Page) -> Iterator[None]:
+    """As if Haven were gone: what the page does is sent to nobody."""
+    page.evaluate("() => { window.online = fetch; window.fetch = () => Promise.reject(new TypeError()); }")
+    yield
+    page.evaluate("() => { window.fetch = online; }")
 
 
 def rows(page: Page) -> list[list[str]]:
@@ -158,6 +168,9 @@ def test_a_span_is_added_and_deleted_and_a_wrong_time_is_explained(analysed):
     page.get_by_role("button", name="Save").click()
     expect(page.locator("[data-span-trouble]")).to_contain_text("Write a time as 62.5")
     page.locator("[data-to]").fill("0:03.50")
+    with nobody_answers(page):
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("[data-span-trouble]")).to_have_text("Haven did not answer. Try again.")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".span-table tbody tr")).to_have_count(4)
     expect(page.locator("[data-span-trouble]")).to_be_hidden()
@@ -222,6 +235,9 @@ def test_a_search_opens_the_video_where_it_is(analysed, open_page):
     other = open_page()
     other.get_by_role("tab", name="Jobs").click()
     other.get_by_label("Find in all videos").fill("where was something blue?")
+    with nobody_answers(other):
+        other.get_by_role("button", name="Find", exact=True).click()
+        expect(other.locator("[data-found]")).to_have_text("Haven did not answer. Try again.")
     other.get_by_role("button", name="Find").click()
     hit = other.locator(".found button").first
     expect(hit).to_contain_text("mostly blue")

@@ -29,8 +29,8 @@
     const query = root.querySelector("input").value.trim();
     if (!query) return clear();
     asked = query;
-    const answer = await fetch(`/find?${new URLSearchParams({ query })}`);
-    const said = await answer.json();
+    const answer = await haven.fetched(`/find?${new URLSearchParams({ query })}`);
+    const said = answer || { trouble: "Haven did not answer. Try again." };
     if (asked !== query) return; // something else is looked for by now
     const place = root.querySelector("[data-found]");
     if (said.found) return haven.morph(place, said.found);

@@ -135,11 +135,9 @@
   // The picture after a change; false, with the reason shown, where it was refused.
   async function post(verb, given) {
     const asked = job;
-    const headers = { "content-type": "application/json" };
-    const answer = await fetch(`/spans/${asked}/${verb}`, { method: "POST", headers, body: JSON.stringify(given) });
-    const said = await answer.json();
+    const said = await haven.posted(`/spans/${asked}/${verb}`, given);
     if (asked !== job) return false;
-    trouble(said.trouble || said.detail || "");
+    trouble(said.trouble || said.said || "");
     if (said.rows) haven.timeline.show(said);
     return Boolean(said.rows);
   }

@@ -15,6 +15,9 @@ from engine.settings import LoadOptions
 def candidate(provider_id: str, model: str, options: Mapping[str, Any], shelf: Path) -> Candidate:
     """Nothing is looked up before the slot validates, so that this never fails and costs nothing."""
 
+    def reach(cancel: CancelToken) -> None:
+        provider(provider_id).unavailable(patient=cancel)
+
     def validate() -> LoadPlan:
         source = provider(provider_id)
         return source.validate(find(provider_id, model, shelf), LoadOptions.of(options))
@@ -23,16 +26,16 @@ def candidate(provider_id: str, model: str, options: Mapping[str, Any], shelf: P
         source = provider(provider_id)
         return source.load(find(provider_id, model, shelf), LoadOptions.of(options), progress, cancel)
 
-    return Candidate(provider_id, model, dict(options), validate, load)
+    return Candidate(provider_id, model, dict(options), validate, load, reach)
 
 
 def find(provider_id: str, model: str, shelf: Path) -> ModelEntry:
-    """The entry of a model by its name. Waits for a server that takes its time: somebody wants a model of it.
+    """The entry of a model by its name, by what its server said last where that takes its time.
 
     Raises: InvalidInput for an unknown provider; ModelError when it is not there, or has no such model.
     """
     source = provider(provider_id)
-    reason = source.unavailable(patient=True)
+    reason = source.unavailable()
     if reason:
         raise ModelError(f"{source.label} cannot be used here: {reason}")
     entries = source.models(shelf)

@@ -30,6 +30,7 @@ class Candidate:
     options: Mapping[str, Any]  # by the names of `LoadOptions`
     validate: Callable[[], LoadPlan]  # raises as `Provider.validate`
     load: Callable[[LoadProgress, CancelToken], Backend]  # raises as `Provider.load`
+    reach: Callable[[CancelToken], None] = lambda cancel: None  # waits for its server; raises Cancelled
 
     @property
     def name(self) -> str:

@@ -109,6 +109,27 @@ def test_who_loads_a_model_waits_for_a_server_that_takes_its_time(engine, monkey
         assert run.latest.success, run.latest.message
 
 
+def test_who_gives_up_does_not_wait_for_it(engine, monkeypatch):
+    monkeypatch.setattr(reach, "LOOK", Limits(LONG * 3, LONG * 3, LONG * 3))
+    go = threading.Event()
+
+    def never(exchange, asked):
+        exchange.server.waiting.set()
+        go.wait(LONG * 3)
+
+    with FaultyServer(never) as server:
+        server.listing = None
+        engine.servers.save("lab", server.base_url)
+        run = engine.begin_switch("openai", "lab: colours")
+        try:
+            assert server.waiting.wait(LONG)
+            engine.cancel_switch()
+            assert run.wait(LONG)
+            assert run.latest.phase == "cancelled", run.latest.message
+        finally:
+            go.set()
+
+
 def test_a_key_goes_to_the_keyring_and_to_its_server_and_nowhere_else(engine, keyring, tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     with FaultyServer(works()) as server:

@@ -197,10 +197,11 @@ class Provider(Protocol):
     id: str
     label: str
 
-    def unavailable(self, patient: bool = False) -> str:
+    def unavailable(self, patient: CancelToken | None = None) -> str:
         """Why it cannot be used here, for the person; empty when it can.
 
-        A server that takes its time is a reason too, unless `patient` gives it all the time that it may take.
+        A server that takes its time is a reason too; who is `patient` gives it all the time that it may take,
+        until that token is cancelled. Raises: Cancelled.
         """
 
     def models(self, shelf: Path) -> list[ModelEntry]:

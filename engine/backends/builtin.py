@@ -53,7 +53,7 @@ class BuiltinProvider:
     id = "builtin"
     label = "Built-in (no download)"
 
-    def unavailable(self, patient: bool = False) -> str:
+    def unavailable(self, patient: CancelToken | None = None) -> str:
         return "" if find_spec("cv2") else "OpenCV is not installed: pip install opencv-python."
 
     def models(self, shelf: Path) -> list[ModelEntry]:

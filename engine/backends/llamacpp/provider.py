@@ -29,7 +29,7 @@ class LlamaCppProvider:
     id = "llamacpp"
     label = "llama.cpp"
 
-    def unavailable(self, patient: bool = False) -> str:
+    def unavailable(self, patient: CancelToken | None = None) -> str:
         """Why it cannot be used here; empty when it can. Nothing is imported to find out."""
         if find_spec("llama_cpp") is None:
             return "llama-cpp-python is not installed. Run: pip install -r requirements.txt"

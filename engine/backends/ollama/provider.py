@@ -46,7 +46,7 @@ class OllamaProvider:
         self._setting = "its address on the Models tab" if named else "OLLAMA_HOST"
         self._limits, self._patience = limits, patience
 
-    def unavailable(self, patient: bool = False) -> str:
+    def unavailable(self, patient: CancelToken | None = None) -> str:
         """Looks for well below a second unless `patient`, and no more often than every few seconds."""
         if find_spec("ollama") is None:
             return "The package ollama is not installed. Run: pip install -r requirements.txt"

@@ -58,7 +58,7 @@ class OpenAIProvider:
         """`source` tells the servers, `limits` and `patience` are those of answering."""
         self._source, self._limits, self._patience = source, limits, patience
 
-    def unavailable(self, patient: bool = False) -> str:
+    def unavailable(self, patient: CancelToken | None = None) -> str:
         """All servers side by side, well below a second unless `patient`; one that answers is enough."""
         if find_spec("openai") is None:
             return "The package openai is not installed. Run: pip install -r requirements.txt"

@@ -6,7 +6,7 @@ the operating system, whatever time-out is set. Who loads a model waits. Knows H
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -16,6 +16,7 @@ from engine.backends.remote.lines import Address, Limits, Line, Lines
 from engine.cancel import CancelToken
 
 LOOK = Limits(connect=3.0, idle=3.0, total=5.0)
+_GLANCE = 0.05  # seconds between two looks whether somebody still waits
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
@@ -42,20 +43,26 @@ class Reach(Generic[T]):
         self._under_way: dict[Hashable, _Look[T]] = {}
         self._last: dict[Hashable, _Look[T]] = {}
 
-    def ask(self, address: K, look: Callable[[], T], otherwise: T, patient: bool = False) -> T:
+    def ask(self, address: K, look: Callable[[], T], otherwise: T, patient: CancelToken | None = None) -> T:
         """What `look` finds at `address`; `otherwise` where it has not come back in time and never had.
 
         A look that takes longer goes on, and the next call gets what it finds; who is `patient` waits until
-        it must be over. `look` must not raise.
+        it must be over, or that token is cancelled. `look` must not raise. Raises: Cancelled.
         """
         return self.ask_all({address: look}, lambda late: otherwise, patient)[address]
 
     def ask_all(
-        self, looks: Mapping[K, Callable[[], T]], otherwise: Callable[[K], T], patient: bool = False
+        self,
+        looks: Mapping[K, Callable[[], T]],
+        otherwise: Callable[[K], T],
+        patient: CancelToken | None = None,
     ) -> dict[K, T]:
         """The same for several addresses, side by side."""
         begun = {address: self._begin(address, look) for address, look in looks.items()}
-        deadline = time.monotonic() + (max(self._patience, LOOK.total) if patient else self._patience)
+        deadline = time.monotonic() + self._patience
+        if patient is not None:
+            deadline = time.monotonic() + max(self._patience, LOOK.total)
+            _wait_for(begun.values(), deadline, patient)
         found = {address: self._result(address, begun[address], deadline) for address in looks}
         return {
             address: otherwise(address) if result is None else result for address, result in found.items()
@@ -91,6 +98,13 @@ class Reach(Generic[T]):
         with self._lock:
             last = self._last.get(address)
         return None if last is None else last.found
+
+
+def _wait_for(looks: Iterable[_Look[T]], deadline: float, cancel: CancelToken) -> None:
+    """Until all of them are over; they go on for others when it is cancelled. Raises: Cancelled."""
+    for look in looks:
+        while not look.over.wait(_GLANCE) and time.monotonic() < deadline:
+            cancel.raise_if_cancelled()
 
 
 def why_not(address: Address, path: str) -> str:

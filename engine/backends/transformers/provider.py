@@ -29,7 +29,7 @@ class TransformersProvider:
     id = "transformers"
     label = "Transformers"
 
-    def unavailable(self, patient: bool = False) -> str:
+    def unavailable(self, patient: CancelToken | None = None) -> str:
         """Why it cannot be used here; empty when it can. Nothing is imported to find out."""
         missing = [name for name in _NEEDED if find_spec(name) is None]
         if not missing:

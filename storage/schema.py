@@ -45,8 +45,9 @@ def _back_up(database: peewee.SqliteDatabase, backups: Path, version: str) -> Pa
     """A whole copy of the database, written beside, synced, then renamed."""
     backups.mkdir(mode=0o700, exist_ok=True)
     copy = backups / f"haven-{version}-{time.strftime('%Y%m%d-%H%M%S')}.db"
+    for left in backups.glob("*.part*"):  # by a process that was killed: as large as the database, each
+        left.unlink()
     part = copy.with_suffix(".part")
-    part.unlink(missing_ok=True)
     database.execute_sql("VACUUM INTO ?", (str(part),))
     with part.open("rb+") as file:
         os.fsync(file.fileno())

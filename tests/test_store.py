@@ -385,6 +385,8 @@ def test_an_older_folder_is_upgraded_after_a_backup_and_then_refused_by_the_olde
     store.add_job(job())
     store.close()
     assert not (data / "backups").exists()
+    (data / "backups").mkdir()
+    (data / "backups" / "haven-0001-killed.part").write_bytes(b"as far as a killed process came")
 
     newer_migrations()
     Store.open(data).close()

@@ -16,7 +16,7 @@ def number(name: str, value: object, low: float, high: float) -> float:
         InvalidInput: it is no number, or out of bounds; named by `name`.
     """
     if not _is_finite(value):
-        raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+        raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}, not {value!r:.80}.")
     if not low <= value <= high:
         shown = f"{value:g}" if abs(value) <= _BEYOND_READING else f"one beyond {_BEYOND_READING:g}"
         raise InvalidInput(f"{name} must be from {low:g} to {high:g}, not {shown}.")
@@ -33,7 +33,7 @@ def whole(name: str, value: object, low: int, high: int) -> int:
     """`value` as an int within [low, high]; a float without a fraction counts. Raises: InvalidInput."""
     as_float = number(name, value, low, high)
     if not as_float.is_integer():
-        raise InvalidInput(f"{name} must be a whole number, not {value!r}.")
+        raise InvalidInput(f"{name} must be a whole number, not {value!r:.80}.")
     return int(as_float)
 
 
@@ -50,4 +50,4 @@ def refuse_unknown(what: str, given: Mapping[str, Any], known: tuple[str, ...]) 
     """Raises: InvalidInput, naming the first key of `given` that is not in `known`."""
     for key in given:
         if key not in known:
-            raise InvalidInput(f"{what} has no setting {key!r}. It knows: {', '.join(known)}.")
+            raise InvalidInput(f"{what} has no setting {key!r:.80}. It knows: {', '.join(known)}.")

@@ -335,6 +335,8 @@ def test_a_script_watches_a_folder_and_reads_what_was_found(engine, films, tmp_p
             client.predict(file["job"]["job_id"], "first", api_name="/move_job")
         with pytest.raises(Exception, match="There is no state"):
             client.predict(state="lost", api_name="/library")
+        with pytest.raises(Exception, match="at most 200 characters"):
+            client.predict("x" * 201, api_name="/library")
         with pytest.raises(Exception, match="no folder"):
             client.predict(os.fspath(tmp_path / "none"), "mostly red", api_name="/watch_folder")
         assert client.predict(folder["folder_id"], api_name="/forget_folder")["files"]["done"] == 1

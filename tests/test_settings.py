@@ -111,11 +111,11 @@ def test_an_interval_is_exactly_what_was_written(given, interval):
     assert Sampling.of(**given).interval == interval
 
 
-@pytest.mark.parametrize("value", [10**400, -(10**400), 10**4000, 1e301])
-def test_a_number_that_no_float_can_hold_is_refused_in_a_line(value):
-    with pytest.raises(InvalidInput, match=r"interval must be from 0\.001 to 86400") as refused:
+@pytest.mark.parametrize("value", [10**400, -(10**400), 10**4000, 1e301, "x" * 5000, [0] * 5000])
+def test_what_is_far_from_being_a_number_is_refused_in_a_line(value):
+    with pytest.raises(InvalidInput, match=r"interval must be (a number )?from 0\.001 to 86400") as refused:
         Sampling.of(interval=value)
-    assert len(str(refused.value)) < 100
+    assert len(str(refused.value)) < 140
 
 
 @pytest.mark.parametrize("given", ["x", ["dtype"], 5, True])

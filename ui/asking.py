@@ -201,7 +201,7 @@ def _number(field: Field, text: str) -> float | None:
         return float(text.strip().replace(",", "."))
     except ValueError:
         raise InvalidInput(
-            f"{quoted(field.said)} must be a number, or be left empty; not {text.strip()!r}."
+            f"{quoted(field.said)} must be a number, or be left empty; not {text.strip()!r:.80}."
         ) from None
 
 

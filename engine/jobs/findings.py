@@ -125,7 +125,9 @@ class Findings:
         """
         job = known_job(self._store, job_id)
         if tag not in job.tags:
-            raise InvalidInput(f"{tag!r} was not asked for. The tags are: {', '.join(job.tags) or 'none'}.")
+            raise InvalidInput(
+                f"{tag!r:.80} was not asked for. The tags are: {', '.join(job.tags) or 'none'}."
+            )
         was, now = _stretch("old", old, job), _stretch("new", new, job)
         if was is None and now is None:
             raise InvalidInput("Say which span: old as it is, new as it should be, or both.")

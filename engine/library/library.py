@@ -29,6 +29,7 @@ from storage.store import Store
 
 STEPS = {"up": -1, "down": 1, "first": None}
 MOST = 1_000  # files or jobs at once
+LONGEST = 200  # characters of what is searched
 WAITING = ("queued", "running", "paused")
 
 
@@ -136,6 +137,8 @@ class Library:
 
         Raises: InvalidInput.
         """
+        if len(str(search)) > LONGEST:
+            raise InvalidInput(f"Say what to look for in at most {LONGEST} characters.")
         if state and state not in STATES:
             raise InvalidInput(f"There is no state {state!r}. A video is {', '.join(STATES)}.")
         limit = whole("limit", limit, 1, MOST)

@@ -60,7 +60,7 @@ class AnalysisRequest:
         refuse_unknown("An analysis", options, OPTIONS)
         codes = options.pop("codes", False)
         if not isinstance(codes, bool):
-            raise InvalidInput(f"codes must be true or false, not {codes!r}.")
+            raise InvalidInput(f"codes must be true or false, not {codes!r:.80}.")
         summary = options.pop("summary", False)
         if not isinstance(summary, bool):
             raise InvalidInput(f"summary must be true or false, not {summary!r:.80}.")

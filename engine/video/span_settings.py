@@ -103,7 +103,9 @@ class SpanSettings:
         known = tuple(known)
         for tag, rule in named("The tags of span settings", given.pop("tags", None)).items():
             if tag not in known:
-                raise InvalidInput(f"{tag!r} was not asked for. The tags are: {', '.join(known) or 'none'}.")
+                raise InvalidInput(
+                    f"{tag!r:.80} was not asked for. The tags are: {', '.join(known) or 'none'}."
+                )
             tags[tag] = _merged(tags.get(tag, {}), rule)
         return type(self)(self.everywhere.changed(given), {tag: rule for tag, rule in tags.items() if rule})
 

@@ -463,6 +463,12 @@ def test_a_timeline_is_read_by_its_own_library(tmp_path, nasty):
     assert "confidence" not in clip.markers[9].metadata["haven"]
 
 
+def test_a_name_that_the_library_would_cut_at_its_nul_is_written_whole():
+    made = material([SpanView("red\0car", 1.0, 2.0, 0.9, 1)], rate=Fraction(25))
+    timeline = opentimelineio.adapters.read_from_string(text_of("otio", made), "otio_json")
+    assert [marker.name for marker in timeline.find_clips()[0].markers] == ["red car"]
+
+
 def test_a_timeline_of_an_upload_names_the_video_as_the_person_does():
     made = material(rate=Fraction(25), uploaded=True, video=Path("/data/videos/0a1b.mp4"))
     timeline = opentimelineio.adapters.read_from_string(text_of("otio", made), "otio_json")

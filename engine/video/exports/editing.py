@@ -77,7 +77,7 @@ def otio(material: Material) -> str:
     for stretch in material.stretches():
         clip.markers.append(
             library.schema.Marker(
-                name=stretch.tag,
+                name=stretch.tag.replace("\0", " "),  # its library would cut it there
                 marked_range=stretch_of(*_frames(stretch, rate)),
                 color=COLOURS[places.get(stretch.tag, 0) % len(COLOURS)],
                 metadata={"haven": _known(stretch)},

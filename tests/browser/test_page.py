@@ -153,6 +153,9 @@ def test_older_frames_come_when_they_are_asked_for(page, long_video):
     page.wait_for_function("() => document.querySelectorAll('.cards > li').length > 60")
     places = page.locator(".cards > li").evaluate_all("(all) => all.map((one) => Number(one.id.slice(6)))")
     assert places == list(range(places[0], places[0] - len(places), -1))
+    page.set_viewport_size({"width": 390, "height": 844})
+    heights = "(all) => all.map((one) => one.getBoundingClientRect().height)"
+    assert min(page.locator(".cards > li").evaluate_all(heights)) > 40, "a list that scrolls squeezes no card"
 
 
 def test_a_page_that_was_kept_waiting_shows_no_hole_between_its_frames(page, scripts, long_video):

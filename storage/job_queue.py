@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import peewee
+
 from storage.connections import Connections
 from storage.records import JobRecord
 from storage.rows import job_record
@@ -42,6 +44,13 @@ class QueueStore:
         query = job.select().where(job.id.in_(list(ids)))
         found = self._connections.read(lambda: [job_record(row) for row in query.dicts()]) if ids else []
         return {one.id: one for one in found}
+
+    def noted(self, statuses: Sequence[str], note: str) -> list[JobRecord]:
+        """Jobs with one of these statuses whose sampling has that note; the others are not read."""
+        job = self._job
+        has_note = peewee.fn.json_extract(job.sampling, f'$."{note}"').is_null(False)
+        query = job.select().where(job.status.in_(list(statuses)), has_note)
+        return self._connections.read(lambda: [job_record(row) for row in query.dicts()])
 
     def alike(self, video_sha256: str, digest: str, prompt_sha256: str) -> list[JobRecord]:
         """Jobs about a file with this content, asked the same of the same model; the newest first."""

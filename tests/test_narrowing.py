@@ -4,6 +4,7 @@ what that costs is counted beforehand, at a variable rate too."""
 import itertools
 import shutil
 import threading
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -17,6 +18,8 @@ from engine.settings import Sampling
 from engine.video.edge_cost import EdgeCost, edge_cost
 from engine.video.frames import probe
 from engine.video.request import AnalysisRequest
+from storage import job_queue, store
+from storage.rows import job_record
 from storage.store import Store
 from tests.fixtures.videos import constant, numbered_video
 from tests.running import WAIT, Running, until
@@ -141,7 +144,8 @@ def test_to_stop_it_midway_leaves_the_analysis_as_it_was(clip, running, how):
     assert 0 < len(running.backend.asked) - asked <= 3, "log2 of 24, without the two that were answered"
 
 
-def test_a_process_that_is_killed_meanwhile_leaves_it_as_it_was(clip, running, tmp_path):
+@pytest.mark.parametrize("starts_killed", [0, 1])
+def test_a_process_that_is_killed_meanwhile_leaves_it_as_it_was(clip, running, tmp_path, starts_killed):
     left = tmp_path / "left"
 
     def copy() -> None:
@@ -152,6 +156,10 @@ def test_a_process_that_is_killed_meanwhile_leaves_it_as_it_was(clip, running, t
         shutil.copytree(running.store.folder, left, ignore=shutil.ignore_patterns("*.lock", "thumbnails"))
 
     before, _ = narrowed_again(running, clip, 2, copy)
+    for _ in range(starts_killed):  # right behind its first step
+        killed = Store.open(left)
+        assert [job.status for job in killed.interrupt_running()] == ["interrupted"]
+        killed.close()
     again = Running(left, Ramp())
     try:
         is_as_before(again, before, again.store.job(before.id))
@@ -196,7 +204,7 @@ def test_what_was_still_to_be_asked_counts_as_no_lost_frame(clip, running):
     assert after.error.startswith(f"{after.frames_done - 1} of {after.frames_done} frames were read; 1 ")
 
 
-def test_it_is_given_up_with_all_others(clip, running):
+def test_it_is_given_up_with_all_others_which_are_not_read_for_it(clip, running, monkeypatch):
     def hold(asked) -> None:
         reached.set()
         running.runner._worker.run.cancel.wait(WAIT)
@@ -208,8 +216,16 @@ def test_it_is_given_up_with_all_others(clip, running):
     assert reached.wait(WAIT)
     running.runner.resume(job.id)
     assert running.store.job(job.id).status == "queued"
-    assert running.runner.cancel_all() == 2
+    others = [replace(job, id=f"{number:032x}", status="queued") for number in range(100)]
+    for other in others:
+        running.store.add_job(other)
+    read = []
+    for module in (store, job_queue):
+        monkeypatch.setattr(module, "job_record", lambda row: read.append(row) or job_record(row))
+    assert running.runner.cancel_all() == 2 + len(others)
     assert running.wait(held).status == "cancelled"
+    assert len(read) < len(others)
+    assert {running.store.job(other.id).status for other in others} == {"cancelled"}
     assert running.store.job(job.id).status == "completed"
     assert running.runner.view(running.store.job(job.id)).can_narrow
 

@@ -52,6 +52,11 @@ def is_again(job: JobRecord) -> bool:
     return bool(job.sampling.get(_AGAIN))
 
 
+def all_again(store: Store, statuses: tuple[str, ...]) -> list[JobRecord]:
+    """The jobs with one of these statuses that are only narrowed once more."""
+    return store.queue.noted(statuses, _AGAIN)
+
+
 def came_to_its_end(job: JobRecord) -> bool:
     """Whether the whole range of a job was looked at."""
     return job.status.startswith("completed") or is_again(job)

@@ -19,10 +19,10 @@ from engine.cancel import CancelToken
 from engine.errors import Cancelled, InvalidInput
 from engine.events.jobs import RESUMABLE, JobView
 from engine.jobs import videos
-from engine.jobs.narrowing import can_be_narrowed, is_again, noting_again, put_back
+from engine.jobs.narrowing import all_again, can_be_narrowed, is_again, noting_again, put_back
 from engine.jobs.run import STOPPED, SUMMARY_ALONE, Ending, Run, held_up
 from engine.jobs.views import job_view, lacks_summary
-from engine.jobs.worker import ALL, Worker
+from engine.jobs.worker import Worker
 from engine.slot import Slot
 from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest
@@ -37,6 +37,7 @@ from storage.thumbnails import Thumbnails
 log = logging.getLogger(__name__)
 
 WAITING = ("queued", "paused")
+SETTLED = ("interrupted", "cancelled")  # what a dead process left running is at the next start
 
 
 class JobRunner:
@@ -53,9 +54,9 @@ class JobRunner:
 
     def start(self) -> None:
         """Mark what a dead process left running, and begin with what is queued."""
-        for job in self._store.interrupt_running():
-            if is_again(job):
-                put_back(job, self._store, (job.status,))
+        self._store.interrupt_running()
+        for job in all_again(self._store, SETTLED):  # also of a start that was killed right here
+            put_back(job, self._store, (job.status,))
         videos.remove_orphans(self._store)
         self._worker.start()
 
@@ -235,8 +236,7 @@ class JobRunner:
 
     def _put_all_back(self) -> int:
         """Those that wait to be narrowed once more; gives how many these were."""
-        waiting = [job for status in WAITING for job in self._store.jobs(status=status, limit=ALL)]
-        return sum(put_back(job, self._store, WAITING) is not None for job in filter(is_again, waiting))
+        return sum(put_back(job, self._store, WAITING) is not None for job in all_again(self._store, WAITING))
 
     def _latest(self, job: JobRecord) -> FrameRecord | None:
         return next(iter(self.newest_frames(job, 1)), None) if job.frames_done else None

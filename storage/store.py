@@ -4,7 +4,7 @@ Plain frozen records go in and come out. Every change is one transaction, on the
 returns. Knows nothing of models, videos or pages, nor what a job's status means beyond its name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -167,6 +167,10 @@ class Store:
         kept = job.select(job.video_path).where(job.uploaded).distinct().tuples()
         return self._read(lambda: [path for (path,) in kept])
 
+    def move_uploads(self, moved: Mapping[str, str]) -> None:
+        """Say where uploads are now, by where they were, to all jobs about them."""
+        self._write(lambda: self._move_uploads(moved))
+
     def interrupt_running(self) -> list[JobRecord]:
         """Settle what a dead process left: `running` is now `interrupted`, `cancelling` is `cancelled`."""
         return self._write(self._interrupt)
@@ -296,6 +300,11 @@ class Store:
             frames_failed=job.frames_failed - failed,
         ).where(job.id == job_id).execute()
         return dropped
+
+    def _move_uploads(self, moved: Mapping[str, str]) -> None:
+        job = self._tables.job
+        for before, now in moved.items():
+            job.update(video_path=now).where(job.video_path == before, job.uploaded).execute()
 
     def _interrupt(self) -> list[JobRecord]:
         job = self._tables.job

@@ -57,6 +57,7 @@ class JobRunner:
         self._store.interrupt_running()
         for job in all_again(self._store, SETTLED):  # also of a start that was killed right here
             put_back(job, self._store, (job.status,))
+        videos.follow_uploads(self._store)
         videos.remove_orphans(self._store)
         self._worker.start()
 

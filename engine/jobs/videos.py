@@ -123,6 +123,23 @@ def remove_upload(job: JobRecord, store: Store) -> None:
         _remove(Path(job.video_path))
 
 
+def follow_uploads(store: Store) -> None:
+    """Let jobs find their uploads where the data folder was moved or copied: the uploads went with it.
+
+    By their names, which are hashes. One that is not in today's folder is left where it was.
+    """
+    here = store.folder / "videos"
+    today = {here, here.resolve()}
+    elsewhere = [path for path in map(Path, store.uploads()) if path.parent not in today]
+    moved = {
+        str(path): str(here / path.name)
+        for path in elsewhere
+        if _UPLOAD.fullmatch(path.name) and (here / path.name).is_file()
+    }
+    if moved:
+        store.move_uploads(moved)
+
+
 def remove_orphans(store: Store) -> None:
     """Remove the uploads that no job is about, as a process that was killed may leave them.
 

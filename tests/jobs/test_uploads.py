@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from engine.jobs import videos
+from engine.library.disk import Disk
 from tests.fixtures.videos import constant, numbered_video
 from tests.held import WAIT, House
 
@@ -73,14 +74,43 @@ def test_uploads_that_no_job_is_about_are_removed_at_the_start(tmp_path, clip):
 
 
 def test_a_data_folder_that_was_moved_keeps_its_uploads(tmp_path, clip):
+    """Analyses of them go on, they are not cleared while that is to be, and go with the last one."""
     house = House(tmp_path / "data")
-    job = house.store.job(house.submit(clip, uploaded=True))
+    jobs = [house.submit(clip, uploaded=True) for _ in range(2)]
+    for job_id in jobs:
+        house.runner.pause(job_id)
+    before = Path(house.store.job(jobs[0]).video_path)
     house.close()
     (tmp_path / "data").rename(tmp_path / "moved")
+    kept = tmp_path / "moved" / "videos" / before.name
     again = House(tmp_path / "moved")
+    disk = Disk(again.store, again.runner.files)
     try:
         again.runner.start()
-        assert (tmp_path / "moved" / "videos" / Path(job.video_path).name).is_file()
+        assert disk.clear("uploads").uploads == kept.stat().st_size
+        again.runner.resume(jobs[0])
+        assert Path(again.wait_for(jobs[0], "completed").video_path) == kept
+        again.runner.delete(jobs[0])
+        assert kept.is_file()
+        again.runner.delete(jobs[1])
+        assert not kept.exists()
+    finally:
+        disk.close()
+        again.close()
+
+
+def test_a_copy_of_a_data_folder_has_uploads_of_its_own(tmp_path, clip):
+    house = House(tmp_path / "data")
+    job_id = house.submit(clip, uploaded=True)
+    house.runner.pause(job_id)
+    house.close()
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    first, second = (tmp_path / name / "videos" for name in ("data", "copy"))
+    again = House(tmp_path / "copy")
+    try:
+        again.runner.start()
+        again.runner.delete(job_id)
+        assert len(list(first.iterdir())) == 1 and not list(second.iterdir())
     finally:
         again.close()
 

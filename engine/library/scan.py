@@ -4,6 +4,7 @@ Symbolic links are never followed, so that nothing leads out of the folder or ro
 sockets and devices are passed over. Knows no database.
 """
 
+import errno
 import fnmatch
 import logging
 import os
@@ -47,9 +48,9 @@ def walk(
     """The files below `root` whose names fit, one at a time; `root` may also be a single file.
 
     A folder within it that cannot be read is passed over, as are hidden ones and the folder `without`.
-    Raises: OSError when `root` cannot be read; Cancelled.
+    Raises: OSError when `root` cannot be read, or a link has come in its place; Cancelled.
     """
-    status = os.lstat(root)
+    status = _looked_at(root)
     if not stat.S_ISDIR(status.st_mode):
         if stat.S_ISREG(status.st_mode):
             yield seen_as(str(root), status)
@@ -113,12 +114,20 @@ def is_as_seen(seen: Seen) -> bool:
 def why_unreadable(root: str) -> OSError | None:
     """Why nothing can be said of what is in a folder; None where it can be listed."""
     try:
-        if stat.S_ISDIR(os.lstat(root).st_mode):
+        if stat.S_ISDIR(_looked_at(root).st_mode):
             with os.scandir(root) as entries:
                 next(entries, None)
     except OSError as error:
         return error
     return None
+
+
+def _looked_at(root: str | Path) -> os.stat_result:
+    """Raises: OSError, for a link too: it was none when it was to be watched, and may lead anywhere."""
+    status = os.lstat(root)
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, "a link is in its place, and no link is followed")
+    return status
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.library import content, queueing, scan
 from engine.video.request import AnalysisRequest
-from tests.running import until
+from tests.running import WAIT, until
 from tests.watching import put, settled, states, watched
 
 
@@ -123,6 +123,25 @@ def test_a_folder_that_goes_away_loses_nothing(engine, clips, films, tmp_path):
     assert states(engine) == {"red.mp4": "done"}
     (tmp_path / "unplugged").rename(films)
     until(lambda: engine.library.folder(view.folder_id).trouble, lambda said: said == "")
+
+
+def test_a_folder_in_whose_place_a_link_has_come_is_said_to_be_one_and_nothing_in_it_is_gone(
+    engine, clips, films, tmp_path
+):
+    put(clips, "red.mp4", films, "a.mp4")
+    view = watched(engine, films)
+    settled(engine, a_mp4="done")
+    films.rename(tmp_path / "elsewhere")
+    films.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    engine.library.scan()
+    until(
+        lambda: engine.library.folder(view.folder_id).trouble, lambda said: "a link is in its place" in said
+    )
+    films.unlink()
+    films.symlink_to(tmp_path, target_is_directory=True)
+    engine.library.scan()
+    assert engine.library.wait_for_look(view.folder_id, WAIT)
+    assert states(engine) == {"a.mp4": "done"}
 
 
 def test_a_folder_that_goes_away_in_the_middle_of_a_look_loses_nothing(

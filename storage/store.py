@@ -151,6 +151,16 @@ class Store:
         """
         return self._write(lambda: self._drop_failed_tail(job_id))
 
+    def newest_answer(self, job_id: str) -> int:
+        """The number of the answer that was kept last, which grows from one to the next; 0 without any."""
+        frame = self._tables.frame_answer
+        newest = frame.select(peewee.fn.MAX(frame.id)).where(frame.job == job_id)
+        return self._read(lambda: newest.scalar() or 0)
+
+    def drop_answers_behind(self, job_id: str, newest: int) -> int:
+        """Forget the answers that were kept since `newest_answer` said that number; gives how many."""
+        return self._write(lambda: self._drop_answers_behind(job_id, newest))
+
     def delete_job(self, job_id: str) -> bool:
         """Remove a job with its answers; False where there was none."""
         job = self._tables.job
@@ -296,6 +306,19 @@ class Store:
         dropped = frame.delete().where(tail).execute()
         job.update(
             cursor_us=last_good,
+            frames_done=job.frames_done - dropped,
+            frames_failed=job.frames_failed - failed,
+        ).where(job.id == job_id).execute()
+        return dropped
+
+    def _drop_answers_behind(self, job_id: str, newest: int) -> int:
+        job, frame = self._tables.job, self._tables.frame_answer
+        behind = (frame.job == job_id) & (frame.id > newest)
+        failed = frame.select().where(behind, frame.state == "failed").count()
+        dropped = frame.delete().where(behind).execute()
+        last = frame.select(frame.time_us).where(frame.job == job_id).order_by(frame.id.desc()).limit(1)
+        job.update(
+            cursor_us=last.scalar(),
             frames_done=job.frames_done - dropped,
             frames_failed=job.frames_failed - failed,
         ).where(job.id == job_id).execute()

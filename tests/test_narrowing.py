@@ -243,6 +243,29 @@ def test_where_it_fails_that_is_said_and_the_analysis_stays(clip, tmp_path, runn
     assert starts(running, job) == {"dog": first_picture(0.31), "cat": 5.0}
 
 
+def test_of_a_file_that_is_replaced_meanwhile_nothing_is_added(clip, tmp_path, running):
+    """No player minds how; it is found when the run looks once more at its end."""
+    video, seen = tmp_path / "a.mp4", []
+    shutil.copy(clip, video)
+    findings = Findings(running.store)
+
+    def replace_it() -> None:
+        job = running.runner.running()
+        until(lambda: len(running.frames(job.id)), lambda kept: kept == len(running.backend.asked))
+        seen.append(len(findings.found(job.id).samples))
+        with video.open("ab") as file:
+            file.write(b"another")
+
+    before, after = narrowed_again(running, video, 3, replace_it)
+    assert seen == [before.frames_done + 2]
+    assert sorted(frame.index for frame in running.frames(after.id)) == list(range(before.frames_done))
+    assert len(findings.found(after.id).samples) == before.frames_done
+    assert "could not be narrowed again: a.mp4 has changed" in after.error
+    ended = {"status": "completed_with_errors", "error": after.error, "ended_at": after.ended_at}
+    spent = {"started_at": after.started_at, "compute_seconds": after.compute_seconds}
+    assert after == replace(before, **ended, **spent)
+
+
 def test_a_summary_is_not_written_again_for_it(clip, tmp_path):
     class Telling(Ramp):
         def look(self, frames, task, cancel):

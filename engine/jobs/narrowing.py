@@ -5,6 +5,7 @@ spans start and end elsewhere, between samples that nobody looked between: then 
 A job whose spans are narrowed again had come to its end: where that is given up, or fails, it is put back.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,8 +16,11 @@ from engine.video.span_settings import SpanSettings
 from storage.records import JobRecord
 from storage.store import Store
 
+log = logging.getLogger(__name__)
+
 USUAL = SpanSettings().everywhere.threshold
-_AT, _AGAIN = "narrowed_at", "narrowing_again"  # among the notes of a job's sampling
+# Among the notes of a job's sampling; the last is which of its answers was the newest before.
+_AT, _AGAIN, _BEHIND = "narrowed_at", "narrowing_again", "narrowing_behind"
 
 
 def thresholds(job: JobRecord, settings: SpanSettings) -> dict[str, float]:
@@ -42,9 +46,16 @@ def can_be_narrowed(job: JobRecord, settings: SpanSettings) -> bool:
     return bool(narrowed) and not is_again(job) and narrowed != thresholds(job, settings)
 
 
-def noting_again(job: JobRecord) -> dict[str, Any]:
+def noting_again(job: JobRecord, store: Store) -> dict[str, Any]:
     """The sampling of a job that has ended, and whose spans are to be narrowed once more."""
-    return {**job.sampling, _AGAIN: True}
+    return {**job.sampling, _AGAIN: True, _BEHIND: store.newest_answer(job.id)}
+
+
+def drop_what_was_added(job: JobRecord, store: Store) -> None:
+    """Forget what was answered since a job that `is_again` had ended: it may be about another content."""
+    if _BEHIND in job.sampling:  # an older Haven did not note it
+        dropped = store.drop_answers_behind(job.id, job.sampling[_BEHIND])
+        log.info("%d answers about another content than that of job %s were dropped", dropped, job.id)
 
 
 def is_again(job: JobRecord) -> bool:
@@ -65,8 +76,8 @@ def came_to_its_end(job: JobRecord) -> bool:
 def put_back(job: JobRecord, store: Store, expected: tuple[str, ...], why: str = "") -> JobRecord | None:
     """End the narrowing of one that `is_again` before its time: it is what its answers make it, as before.
 
-    What was answered meanwhile is kept, and it can be narrowed again. `why` it failed, where it did. None,
-    with nothing changed, where its status is none of `expected`.
+    What was answered meanwhile is kept, where it was not dropped, and it can be narrowed again. `why` it
+    failed, where it did. None, with nothing changed, where its status is none of `expected`.
     """
     job = replace(job, frames_total=job.frames_done)  # what was still to be asked is asked no more
     status, said = outcome(job, store)
@@ -86,4 +97,4 @@ def put_back(job: JobRecord, store: Store, expected: tuple[str, ...], why: str =
 
 
 def _without_again(job: JobRecord) -> dict[str, Any]:
-    return {name: value for name, value in job.sampling.items() if name != _AGAIN}
+    return {name: value for name, value in job.sampling.items() if name not in (_AGAIN, _BEHIND)}

@@ -141,7 +141,7 @@ class JobRunner:
             expected = ("completed_with_errors",) if alone else tuple(RESUMABLE)
             changes: dict[str, object] = {"reason": SUMMARY_ALONE if alone else "", "error": ""}
             if job is not None and not alone and self._can_narrow(job):
-                expected, changes["sampling"] = (job.status,), noting_again(job)
+                expected, changes["sampling"] = (job.status,), noting_again(job, self._store)
             moved = self._store.move_job(job_id, expected, "queued", ended_at=None, **changes)
         if moved is None:
             raise InvalidInput(f"This analysis is {self._status_words(job_id)}: there is nothing to resume.")

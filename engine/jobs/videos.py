@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.cancel import CancelToken
-from engine.errors import MediaError
+from engine.errors import MediaError, VideoChanged
 from engine.paths import why_not
 from storage.errors import StorageError
 from storage.records import JobRecord
@@ -166,7 +166,7 @@ def is_kept(path: Path, folder: Path) -> bool:
 
 
 def check_unchanged(job: JobRecord, store: Store, cancel: CancelToken) -> None:
-    """Raises: MediaError when the file of a job is gone, or is another one than at the start."""
+    """Raises: MediaError when the file of a job is gone, VideoChanged when it is another one."""
     path = Path(job.video_path)
     try:
         now = path.stat()
@@ -178,9 +178,20 @@ def check_unchanged(job: JobRecord, store: Store, cancel: CancelToken) -> None:
         with reading(path):
             same = job.video_sha256 == sha256_of(path, store, cancel)
     if not same:
-        raise MediaError(
+        raise VideoChanged(
             f"{job.video_name} has changed since the analysis began. Start a new analysis of it."
         )
+
+
+def is_another(job: JobRecord, store: Store, cancel: CancelToken) -> bool:
+    """Whether the file of a job is there, and is another one than at the start. Raises: Cancelled."""
+    try:
+        check_unchanged(job, store, cancel)
+    except VideoChanged:
+        return True
+    except MediaError as error:
+        log.info("whether %s has changed is not known: %s", job.video_path, error)
+    return False
 
 
 def _known(path: Path, status: os.stat_result, store: Store) -> str:

@@ -16,7 +16,7 @@ def candidate(provider_id: str, model: str, options: Mapping[str, Any], shelf: P
     """Nothing is looked up before the slot validates, so that this never fails and costs nothing."""
 
     def reach(cancel: CancelToken) -> None:
-        provider(provider_id).unavailable(patient=cancel)
+        provider(provider_id).unavailable(patient=cancel, model=model)
 
     def validate() -> LoadPlan:
         source = provider(provider_id)
@@ -24,24 +24,26 @@ def candidate(provider_id: str, model: str, options: Mapping[str, Any], shelf: P
 
     def load(progress: LoadProgress, cancel: CancelToken) -> Backend:
         source = provider(provider_id)
-        return source.load(find(provider_id, model, shelf), LoadOptions.of(options), progress, cancel)
+        return source.load(find(provider_id, model, shelf, cancel), LoadOptions.of(options), progress, cancel)
 
     return Candidate(provider_id, model, dict(options), validate, load, reach)
 
 
-def find(provider_id: str, model: str, shelf: Path) -> ModelEntry:
+def find(provider_id: str, model: str, shelf: Path, cancel: CancelToken | None = None) -> ModelEntry:
     """The entry of a model by its name, by what its server said last where that takes its time.
 
-    Raises: InvalidInput for an unknown provider; ModelError when it is not there, or has no such model.
+    Raises: InvalidInput for an unknown provider; ModelError when it is not there, or has no such model;
+    Cancelled.
     """
     source = provider(provider_id)
-    reason = source.unavailable()
+    reason = source.unavailable(model=model)
     if reason:
         raise ModelError(f"{source.label} cannot be used here: {reason}")
-    entries = source.models(shelf)
+    entries = source.models(shelf, model, cancel)
     for entry in entries:
         if entry.name == model:
             return entry
+    entries = entries or source.models(shelf, cancel=cancel)
     here = ", ".join(entry.name for entry in entries[:10]) or "none yet"
     instead = _how_to_get(provider_id, model, shelf)
     raise ModelError(f"{source.label} has no model {model!r}. There are: {here}. {instead}")

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,11 +10,19 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from serving import served
 
+from engine.backends.base import ModelEntry
+from engine.backends.ollama import server as ollama_server
+from engine.backends.ollama.provider import OllamaProvider
+from engine.backends.openai import wire
+from engine.backends.openai.provider import OpenAIProvider
+from engine.backends.openai.servers import Server
 from engine.backends.remote import named, reach
 from engine.backends.remote.lines import Limits
+from engine.cancel import CancelToken
 from engine.engine import Engine
-from engine.errors import InvalidInput
+from engine.errors import Cancelled, InvalidInput
 from engine.events.models import ServerView
+from engine.settings import LoadOptions
 from storage.errors import DiskFull
 from storage.store import Store
 from tests.fixtures.faulty_server import SEES, FaultyServer, works
@@ -128,6 +137,113 @@ def test_who_gives_up_does_not_wait_for_it(engine, monkeypatch):
             assert run.latest.phase == "cancelled", run.latest.message
         finally:
             go.set()
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """A server that takes connections and answers none until the test is over; nobody gives it up before."""
+    endless = Limits(LONG * 3, LONG * 3, LONG * 3)
+    monkeypatch.setattr(reach, "LOOK", endless)
+    monkeypatch.setattr(wire, "LISTING", endless)
+    monkeypatch.setattr(ollama_server, "SHORT", endless)
+    go = threading.Event()
+
+    def never(exchange, asked):
+        exchange.server.waiting.set()
+        go.wait(LONG * 3)
+
+    with FaultyServer(never) as server:
+        server.listing = None
+        try:
+            yield server
+        finally:
+            go.set()
+
+
+def test_a_load_waits_for_the_server_of_its_model_alone(engine, held):
+    with FaultyServer(works(), listing=SEES) as good:
+        engine.servers.save("held", held.base_url)
+        engine.servers.save("good", good.base_url)
+        run = engine.begin_switch("openai", "good: colours")
+        try:
+            assert run.wait(LONG), "it waits for the other server"
+        finally:
+            engine.cancel_switch()
+        assert run.latest.success, run.latest.message
+        assert held.asked == []
+
+
+def test_a_model_that_a_server_has_not_is_said_without_the_other_servers(engine, held):
+    with FaultyServer(works()) as good:
+        engine.servers.save("held", held.base_url)
+        engine.servers.save("good", good.base_url)
+        run = engine.begin_switch("openai", "good: gone")
+        try:
+            assert run.wait(LONG), "it waits for the other server"
+        finally:
+            engine.cancel_switch()
+        assert "has no model 'good: gone'. There are: good: colours." in run.latest.message
+
+
+def test_servers_are_asked_for_their_models_side_by_side(engine, monkeypatch):
+    monkeypatch.setattr(wire, "LISTING", Limits(LONG * 3, LONG * 3, LONG * 3))
+    both = threading.Barrier(2, timeout=LONG)
+
+    def once_both_are_asked(exchange, asked):
+        both.wait()
+        exchange.json(SEES)
+
+    with FaultyServer(once_both_are_asked) as one, FaultyServer(once_both_are_asked) as other:
+        for name, server in (("one", one), ("other", other)):
+            server.listing = None
+            engine.servers.save(name, server.base_url)
+        assert [entry.name for entry in engine.models("openai")] == ["one: colours", "other: colours"]
+
+
+@pytest.mark.parametrize("ask", ["models", "load"])
+@pytest.mark.parametrize("kind", ["openai", "ollama"])
+def test_who_gives_up_does_not_wait_for_a_list_either(held, monkeypatch, kind, ask):
+    monkeypatch.setenv("OPENAI_BASE_URL", held.base_url)
+    monkeypatch.setenv("OLLAMA_HOST", held.url)
+    provider = {"openai": OpenAIProvider, "ollama": OllamaProvider}[kind]()
+    cancel, stopped = CancelToken(), threading.Event()
+
+    def work():
+        with pytest.raises(Cancelled):
+            if ask == "models":
+                provider.models(Path(), cancel=cancel)
+            else:
+                entry = ModelEntry("colours", kind, True, 0)
+                provider.load(entry, LoadOptions(), lambda *_: None, cancel)
+        stopped.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    assert held.waiting.wait(LONG)
+    cancel.cancel()
+    assert stopped.wait(LONG)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        ("lab: a", ["lab"]),
+        ("lab: a: b", ["lab"]),
+        ("a", ["given"]),  # the only one of the environment puts no name before its models
+        ("gone: a", ["given", "lab", "home"]),
+        ("", ["given", "lab", "home"]),
+    ],
+)
+def test_by_its_name_it_is_known_which_server_may_have_a_model(model, asked):
+    listing = {"data": [{"id": "x"}]}
+    with (
+        FaultyServer(works(), listing=listing) as given,
+        FaultyServer(works(), listing=listing) as lab,
+        FaultyServer(works(), listing=listing) as home,
+    ):
+        servers = {"given": given, "lab": lab, "home": home}
+        named = [Server(name, one.base_url, of_environment=one is given) for name, one in servers.items()]
+        OpenAIProvider(lambda: named).models(Path(), model)
+        assert [name for name, one in servers.items() if one.asked] == asked
 
 
 def test_a_key_goes_to_the_keyring_and_to_its_server_and_nowhere_else(engine, keyring, tmp_path, caplog):

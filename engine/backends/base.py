@@ -197,15 +197,19 @@ class Provider(Protocol):
     id: str
     label: str
 
-    def unavailable(self, patient: CancelToken | None = None) -> str:
+    def unavailable(self, patient: CancelToken | None = None, model: str = "") -> str:
         """Why it cannot be used here, for the person; empty when it can.
 
         A server that takes its time is a reason too; who is `patient` gives it all the time that it may take,
-        until that token is cancelled. Raises: Cancelled.
+        until that token is cancelled. With a `model`, only a server that may have it counts.
+        Raises: Cancelled.
         """
 
-    def models(self, shelf: Path) -> list[ModelEntry]:
-        """What can be loaded now; `shelf` is the models folder."""
+    def models(self, shelf: Path, model: str = "", cancel: CancelToken | None = None) -> list[ModelEntry]:
+        """What can be loaded now; `shelf` is the models folder.
+
+        With a `model`, what servers have that cannot have that one may be missing. Raises: Cancelled.
+        """
 
     def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
         """Check everything that can be checked without loading: files whole, safe formats, memory.

@@ -53,10 +53,10 @@ class BuiltinProvider:
     id = "builtin"
     label = "Built-in (no download)"
 
-    def unavailable(self, patient: CancelToken | None = None) -> str:
+    def unavailable(self, patient: CancelToken | None = None, model: str = "") -> str:
         return "" if find_spec("cv2") else "OpenCV is not installed: pip install opencv-python."
 
-    def models(self, shelf: Path) -> list[ModelEntry]:
+    def models(self, shelf: Path, model: str = "", cancel: CancelToken | None = None) -> list[ModelEntry]:
         return [ModelEntry(MODEL, self.id, vision=True, size_bytes=0, detail="measures each frame")]
 
     def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:

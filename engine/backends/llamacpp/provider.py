@@ -29,13 +29,13 @@ class LlamaCppProvider:
     id = "llamacpp"
     label = "llama.cpp"
 
-    def unavailable(self, patient: CancelToken | None = None) -> str:
+    def unavailable(self, patient: CancelToken | None = None, model: str = "") -> str:
         """Why it cannot be used here; empty when it can. Nothing is imported to find out."""
         if find_spec("llama_cpp") is None:
             return "llama-cpp-python is not installed. Run: pip install -r requirements.txt"
         return ""
 
-    def models(self, shelf: Path) -> list[ModelEntry]:
+    def models(self, shelf: Path, model: str = "", cancel: CancelToken | None = None) -> list[ModelEntry]:
         """Every GGUF model that is there; one that cannot be loaded says why in its `detail`."""
         return [_entry(model) for model in shelved_models(shelf)]
 

@@ -46,7 +46,7 @@ class OllamaProvider:
         self._setting = "its address on the Models tab" if named else "OLLAMA_HOST"
         self._limits, self._patience = limits, patience
 
-    def unavailable(self, patient: CancelToken | None = None) -> str:
+    def unavailable(self, patient: CancelToken | None = None, model: str = "") -> str:
         """Looks for well below a second unless `patient`, and no more often than every few seconds."""
         if find_spec("ollama") is None:
             return "The package ollama is not installed. Run: pip install -r requirements.txt"
@@ -62,15 +62,19 @@ class OllamaProvider:
             patient=patient,
         )
 
-    def models(self, shelf: Path) -> list[ModelEntry]:
-        """The server's own list, without models that write nothing; empty where the server is gone."""
+    def models(self, shelf: Path, model: str = "", cancel: CancelToken | None = None) -> list[ModelEntry]:
+        """The server's own list, without models that write nothing; empty where the server is gone.
+
+        Raises: Cancelled.
+        """
         try:
             server = OllamaServer(self._address)
         except InvalidInput as error:
             log.info("no list of models: %s", error)
             return []
         try:
-            entries = [self._entry(server, model) for model in server.models()]
+            token = cancel or CancelToken()
+            entries = [self._entry(server, listed, token) for listed in server.models(token)]
         except ServerFault as fault:
             log.info("no list of models: %s", fault)
             return []
@@ -82,8 +86,9 @@ class OllamaProvider:
         """Raises: ModelError where the server does not have it, InvalidInput for an option it has not."""
         server = OllamaServer(self._address)
         try:
-            model = _find(server, entry.name)
-            _load_options(entry.name, options, self._details(server, model))
+            token = CancelToken()
+            model = _find(server, entry.name, token)
+            _load_options(entry.name, options, self._details(server, model, token))
         finally:
             server.close()
         return LoadPlan(model.digest, memory_bytes=0, free_bytes=psutil.virtual_memory().available)
@@ -96,8 +101,8 @@ class OllamaProvider:
         server = OllamaServer(self._address)
         progress(0.0, f"asking {server.address.url} about {entry.name}")
         try:
-            model = _find(server, entry.name)
-            details = self._details(server, model)
+            model = _find(server, entry.name, cancel)
+            details = self._details(server, model, cancel)
             chosen = _load_options(entry.name, options, details)
             progress(0.1, f"waiting until {server.address.url} has loaded {entry.name}")
             server.preload(entry.name, chosen, cancel)
@@ -131,17 +136,17 @@ class OllamaProvider:
         """Raises: InvalidInput."""
         return address_of(self._host, self._setting)
 
-    def _details(self, server: OllamaServer, model: Listed) -> Details:
+    def _details(self, server: OllamaServer, model: Listed, cancel: CancelToken) -> Details:
         """Asked once for each digest, since it stands for all that makes up the model."""
         key = server.address.url, model.digest
         if key not in self._known:
-            self._known[key] = server.details(model.name)
+            self._known[key] = server.details(model.name, cancel)
         return self._known[key]
 
-    def _entry(self, server: OllamaServer, model: Listed) -> ModelEntry | None:
+    def _entry(self, server: OllamaServer, model: Listed, cancel: CancelToken) -> ModelEntry | None:
         """None for a model that does not write; one that the server cannot describe says why."""
         try:
-            details = self._details(server, model)
+            details = self._details(server, model, cancel)
         except ServerFault as fault:
             return ModelEntry(model.name, self.id, False, model.size_bytes, f"Cannot be loaded. {fault}")
         where = f"at {server.address.url}"
@@ -150,8 +155,8 @@ class OllamaProvider:
         return entry if details.writes else None
 
 
-def _find(server: OllamaServer, name: str) -> Listed:
-    for model in server.models():
+def _find(server: OllamaServer, name: str, cancel: CancelToken) -> Listed:
+    for model in server.models(cancel):
         if model.name == name:
             return model
     raise ModelError(f"{server.address.url} has no model {name!r} any more. Pull it, or pick another one.")

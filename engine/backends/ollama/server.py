@@ -83,12 +83,12 @@ class OllamaServer:
         self.address = address
         self._lines: Lines[ollama.Client] = Lines(self._line, lambda client: client.close())
 
-    def models(self) -> list[Listed]:
-        (answer,) = self._ask(SHORT, CancelToken(), lambda client: [client.list()])
+    def models(self, cancel: CancelToken) -> list[Listed]:
+        (answer,) = self._ask(SHORT, cancel, lambda client: [client.list()])
         return [_listed(model) for model in answer.models if model.model]
 
-    def details(self, model: str) -> Details:
-        (answer,) = self._ask(SHORT, CancelToken(), lambda client: [client.show(model)])
+    def details(self, model: str, cancel: CancelToken) -> Details:
+        (answer,) = self._ask(SHORT, cancel, lambda client: [client.show(model)])
         return _details(answer)
 
     def preload(self, model: str, options: Mapping[str, Any], cancel: CancelToken) -> None:

@@ -4,7 +4,8 @@ The weights are the servers' own, so nothing is needed of ours. Knows no protoco
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,7 +27,7 @@ from engine.backends.remote.pictures import small_picture
 from engine.backends.remote.reach import Reach, why_not
 from engine.backends.remote.talk import Ask, Turn
 from engine.cancel import CancelToken
-from engine.errors import HavenError, InvalidInput, ModelError
+from engine.errors import Cancelled, HavenError, InvalidInput, ModelError
 from engine.settings import LoadOptions
 
 log = logging.getLogger(__name__)
@@ -58,12 +59,15 @@ class OpenAIProvider:
         """`source` tells the servers, `limits` and `patience` are those of answering."""
         self._source, self._limits, self._patience = source, limits, patience
 
-    def unavailable(self, patient: CancelToken | None = None) -> str:
-        """All servers side by side, well below a second unless `patient`; one that answers is enough."""
+    def unavailable(self, patient: CancelToken | None = None, model: str = "") -> str:
+        """Servers side by side, well below a second unless `patient`; one that answers is enough.
+
+        With a `model` only those that may have it.
+        """
         if find_spec("openai") is None:
             return "The package openai is not installed. Run: pip install -r requirements.txt"
         try:
-            addresses = [server.address for server in self._source()]
+            addresses = [server.address for _, server in self._places(model)]
         except InvalidInput as error:
             return str(error)
         import_module("httpx")  # before the clock runs; the page has it imported already
@@ -72,17 +76,20 @@ class OpenAIProvider:
         )
         return "" if "" in found.values() else " ".join(found.values())
 
-    def models(self, shelf: Path) -> list[ModelEntry]:
-        """What the servers list; one that is gone adds nothing."""
+    def models(self, shelf: Path, model: str = "", cancel: CancelToken | None = None) -> list[ModelEntry]:
+        """What the servers list, with a `model` only those that may have it; one that is gone adds nothing.
+
+        Raises: Cancelled.
+        """
         try:
-            return [self._entry(choice) for choice in self._choices()]
+            return [self._entry(choice) for choice in self._choices(model, cancel or CancelToken())]
         except InvalidInput as error:
             log.info("no servers: %s", error)
             return []
 
     def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
         """Raises: ModelError where no server has it, InvalidInput for an option that it has not."""
-        _context(options, listed := self._find(entry.name).listed)
+        _context(options, listed := self._find(entry.name, CancelToken()).listed)
         return LoadPlan(listed.digest, memory_bytes=0, free_bytes=psutil.virtual_memory().available)
 
     def load(
@@ -94,7 +101,7 @@ class OpenAIProvider:
         """
         cancel.raise_if_cancelled()
         progress(0.0, f"asking for {entry.name}")
-        choice = self._find(entry.name)
+        choice = self._find(entry.name, cancel)
         context = _context(options, choice.listed)
         wire = OpenAIWire(choice.server.address, choice.listed.id, self._limits)
         try:
@@ -129,25 +136,33 @@ class OpenAIProvider:
             return False
         return True
 
-    def _choices(self) -> Iterator[_Choice]:
+    def _places(self, model: str) -> list[tuple[str, Server]]:
+        """The servers, each behind what it puts before the names of its models; all where `model` is empty.
+
+        Else those that may have it: one that takes its time keeps nobody waiting who wants another's model.
+        Raises: InvalidInput.
+        """
         named = self._source()
         several = sum(server.of_environment for server in named) > 1
-        for server in named:
-            # Whatever is named on the page and removed again: the models of other servers keep their names.
-            prefix = f"{server.name}: " if several or not server.of_environment else ""
-            wire = None
-            try:
-                wire = OpenAIWire(server.address)
-                for listed in wire.models():
-                    yield _Choice(f"{prefix}{listed.id}", server, listed)
-            except HavenError as fault:
-                log.info("no list of models: %s", fault)
-            finally:
-                if wire is not None:
-                    wire.close()
+        # Whatever is named on the page and removed again: the models of other servers keep their names.
+        places = [
+            (f"{server.name}: " if several or not server.of_environment else "", server) for server in named
+        ]
+        if not model:
+            return places
+        own = [place for place in places if place[0] and model.startswith(place[0])]
+        nameless = [place for place in places if not place[0] and ": " not in model]
+        return own or nameless or places
 
-    def _find(self, name: str) -> _Choice:
-        for choice in self._choices():
+    def _choices(self, model: str, cancel: CancelToken) -> list[_Choice]:
+        """What `_places` list, asked side by side. Raises: InvalidInput, Cancelled."""
+        places = self._places(model)
+        with ThreadPoolExecutor(len(places) or 1, "haven-list") as threads:
+            lists = list(threads.map(lambda place: _choices_of(place, cancel), places))
+        return [choice for each in lists for choice in each]
+
+    def _find(self, name: str, cancel: CancelToken) -> _Choice:
+        for choice in self._choices(name, cancel):
             if choice.name == name:
                 return choice
         raise ModelError(f"No server has a model {name!r} now. Start its server, or pick another model.")
@@ -157,6 +172,23 @@ class OpenAIProvider:
         unknown = "whether it sees pictures is found out when it is loaded" if listed.vision is None else ""
         detail = ", ".join(filter(None, (listed.detail, f"at {choice.server.base_url}", unknown)))
         return ModelEntry(choice.name, self.id, bool(listed.vision), listed.size_bytes, detail)
+
+
+def _choices_of(place: tuple[str, Server], cancel: CancelToken) -> list[_Choice]:
+    """The models of one server; none where it does not answer. Raises: Cancelled."""
+    prefix, server = place
+    wire = None
+    try:
+        wire = OpenAIWire(server.address)
+        return [_Choice(f"{prefix}{listed.id}", server, listed) for listed in wire.models(cancel)]
+    except Cancelled:
+        raise
+    except HavenError as fault:
+        log.info("no list of models: %s", fault)
+        return []
+    finally:
+        if wire is not None:
+            wire.close()
 
 
 def _look_at(address: Address) -> Callable[[], str]:

@@ -34,13 +34,13 @@ class OpenAIWire:
         self._strict = urlsplit(address.url).hostname == "api.openai.com"
         self._lines: Lines[openai.OpenAI] = Lines(self._line, lambda client: client.close())
 
-    def models(self) -> list[Listed]:
-        """Raises: ServerFault."""
+    def models(self, cancel: CancelToken) -> list[Listed]:
+        """Raises: ServerFault, Cancelled."""
         (listed,) = call(
             self._lines,
             self._address,
             LISTING,
-            CancelToken(),
+            cancel,
             lambda client: [read_listing(self._address.url, client.get("/models", cast_to=object))],
         )
         return listed

@@ -29,14 +29,14 @@ class TransformersProvider:
     id = "transformers"
     label = "Transformers"
 
-    def unavailable(self, patient: CancelToken | None = None) -> str:
+    def unavailable(self, patient: CancelToken | None = None, model: str = "") -> str:
         """Why it cannot be used here; empty when it can. Nothing is imported to find out."""
         missing = [name for name in _NEEDED if find_spec(name) is None]
         if not missing:
             return ""
         return f"{' and '.join(missing)} is not installed. Run: pip install -r requirements.txt"
 
-    def models(self, shelf: Path) -> list[ModelEntry]:
+    def models(self, shelf: Path, model: str = "", cancel: CancelToken | None = None) -> list[ModelEntry]:
         """Every language model that is there; one that cannot be loaded says why in its `detail`."""
         entries = (_entry(folder) for folder in model_folders(shelf))
         return [entry for entry in entries if entry is not None]

@@ -15,6 +15,7 @@ from engine.video.edge_cost import EdgeCost, edge_cost
 from engine.video.frames import probe
 from engine.video.refine import Gap, Refinement, pictures_between
 from engine.video.request import AnalysisRequest
+from engine.video.span_settings import SpanSettings
 from engine.video.spans import Sample
 from storage.store import Store
 from tests.fixtures.videos import constant, numbered_video, variable
@@ -190,7 +191,7 @@ def test_starts_and_ends_that_could_not_be_narrowed_are_counted_and_said(made, u
         assert view.not_narrowed == {"dog": 4}
         assert "4 starts and ends could not be narrowed to one frame" in spans_page.table(view)
         found = job_spans(job, samples_of(running.frames(job.id)))
-        result = job_result(running.runner.view(job), job, running.frames(job.id), found)
+        result = job_result(running.runner.view(job), job, running.frames(job.id), found, SpanSettings())
         assert (result.summary["exact_for"], result.summary["not_narrowed"]) == (
             {"dog": 0.5, "cat": 0.5},
             {"dog": 4},

@@ -118,27 +118,6 @@ def test_who_loads_a_model_waits_for_a_server_that_takes_its_time(engine, monkey
         assert run.latest.success, run.latest.message
 
 
-def test_who_gives_up_does_not_wait_for_it(engine, monkeypatch):
-    monkeypatch.setattr(reach, "LOOK", Limits(LONG * 3, LONG * 3, LONG * 3))
-    go = threading.Event()
-
-    def never(exchange, asked):
-        exchange.server.waiting.set()
-        go.wait(LONG * 3)
-
-    with FaultyServer(never) as server:
-        server.listing = None
-        engine.servers.save("lab", server.base_url)
-        run = engine.begin_switch("openai", "lab: colours")
-        try:
-            assert server.waiting.wait(LONG)
-            engine.cancel_switch()
-            assert run.wait(LONG)
-            assert run.latest.phase == "cancelled", run.latest.message
-        finally:
-            go.set()
-
-
 @pytest.fixture
 def held(monkeypatch):
     """A server that takes connections and answers none until the test is over; nobody gives it up before."""
@@ -158,6 +137,15 @@ def held(monkeypatch):
             yield server
         finally:
             go.set()
+
+
+def test_who_gives_up_does_not_wait_for_it(engine, held):
+    engine.servers.save("lab", held.base_url)
+    run = engine.begin_switch("openai", "lab: colours")
+    assert held.waiting.wait(LONG)
+    engine.cancel_switch()
+    assert run.wait(LONG)
+    assert run.latest.phase == "cancelled", run.latest.message
 
 
 def test_a_load_waits_for_the_server_of_its_model_alone(engine, held):

@@ -17,6 +17,7 @@ from engine.jobs import retries
 from engine.jobs.views import job_result
 from engine.settings import LoadOptions
 from engine.video.request import AnalysisRequest
+from engine.video.span_settings import SpanSettings
 from engine.video.summary import PART, Summary, SummaryStep, summarise
 from engine.video.summary_cost import SummaryCost, summary_cost
 from storage.store import Store
@@ -229,7 +230,7 @@ def test_a_job_ends_with_the_summary_of_its_captions(tmp_path, clip):
             f"frame {number}" for number in range(6)
         ]
         view = house.runner.view(job)
-        result = job_result(view, job, house.frames(job.id), [])
+        result = job_result(view, job, house.frames(job.id), [], SpanSettings())
         assert (result.summary["text"], view.progress, view.writing) == ("answer 1", 1.0, None)
 
 
@@ -372,5 +373,6 @@ def test_the_built_in_model_says_that_it_does_not_write(tmp_path, clip):
 def test_the_summary_stands_above_the_totals_as_plain_text(tmp_path, clip):
     with running(tmp_path, Writer(says="<b>A boat</b> & more")) as house:
         job = house.run(clip, **ASK)
-        shown = cards.totals(job_result(house.runner.view(job), job, house.frames(job.id), []))
+        result = job_result(house.runner.view(job), job, house.frames(job.id), [], SpanSettings())
+        shown = cards.totals(result)
     assert shown.index("&lt;b&gt;A boat&lt;/b&gt; &amp; more") < shown.index("6 frames")

@@ -100,7 +100,7 @@ def job_result(
     job: JobRecord,
     frames: Sequence[FrameRecord],
     found: Sequence[spans.Span],
-    settings: SpanSettings = SpanSettings(),  # noqa: B008 - it is never changed
+    settings: SpanSettings,
 ) -> JobResult:
     """Everything of a job, with the spans that were made of its answers by these settings."""
     summary = {

@@ -77,10 +77,20 @@ def paling_video(folder: Path) -> Path:
     return changed(folder / "paling.mp4", whole, spoil)
 
 
+# Gradio's own requests go through: where one of them fails, Gradio loads the page again by itself.
+UNANSWERED = """() => {
+    window.online = fetch;
+    window.fetch = (asked, how) =>
+        String(asked.url ?? asked).includes("/gradio_api/")
+            ? online(asked, how)
+            : Promise.reject(new TypeError());
+}"""
+
+
 @contextmanager
 def nobody_answers(page: Page) -> Iterator[None]:
-    """As if Haven were gone: what the page does is sent to nobody."""
-    page.evaluate("() => { window.online = fetch; window.fetch = () => Promise.reject(new TypeError()); }")
+    """As if Haven were gone: what Haven's own scripts ask is sent to nobody."""
+    page.evaluate(UNANSWERED)
     yield
     page.evaluate("() => { window.fetch = online; }")
 

@@ -18,6 +18,7 @@ from engine.loading import Candidate
 from engine.slot import Slot
 from engine.video.frames import probe
 from engine.video.request import AnalysisRequest
+from engine.video.span_settings import SpanSettings
 from storage.records import FrameRecord, JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
@@ -159,7 +160,7 @@ class Running:
         job = self.store.job(job_id)
         assert job is not None
         found: dict[str, list[tuple[float, float]]] = {tag: [] for tag in job.tags}
-        for span in job_spans(job, samples_of(self.frames(job_id))):
+        for span in job_spans(job, samples_of(self.frames(job_id)), SpanSettings(), ()):
             found[span.tag].append((span.start_us / 1e6, span.end_us / 1e6))
         return found
 

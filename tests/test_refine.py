@@ -190,8 +190,8 @@ def test_starts_and_ends_that_could_not_be_narrowed_are_counted_and_said(made, u
         assert view.exact_for == {"dog": 0.5, "cat": 0.5}
         assert view.not_narrowed == {"dog": 4}
         assert "4 starts and ends could not be narrowed to one frame" in spans_page.table(view)
-        found = job_spans(job, samples_of(running.frames(job.id)))
-        result = job_result(running.runner.view(job), job, running.frames(job.id), found, SpanSettings())
+        found = job_spans(job, samples_of(running.frames(job.id)), usual := SpanSettings(), ())
+        result = job_result(running.runner.view(job), job, running.frames(job.id), found, usual)
         assert (result.summary["exact_for"], result.summary["not_narrowed"]) == (
             {"dog": 0.5, "cat": 0.5},
             {"dog": 4},

@@ -134,8 +134,8 @@ def answered(
 def job_spans(
     job: JobRecord,
     samples: Sequence[spans.Sample],
-    settings: SpanSettings = SpanSettings(),  # noqa: B008 - it is never changed
-    corrections: Sequence[Correction] = (),
+    settings: SpanSettings,
+    corrections: Sequence[Correction],
 ) -> list[spans.Span]:
     """The spans of every tag, within the range that was analysed, with what a person corrected."""
     return [span for tag in job.tags for span in tag_spans(job, tag, samples, settings, corrections)]

@@ -8,6 +8,7 @@ from engine.cancel import CancelToken
 from engine.errors import InvalidInput
 from engine.jobs import worker
 from engine.jobs.views import job_spans, samples_of
+from engine.video.span_settings import SpanSettings
 from tests.held import ALL_TIMES, FRAMES, WAIT, stopped_at_frame_4
 
 
@@ -133,7 +134,7 @@ def test_spans_end_with_the_range_that_was_analysed(house, clip):
     job_id = house.submit(clip, options={"end": 0.55})
     house.wait_for(job_id, "completed")
     job = house.store.job(job_id)
-    found = job_spans(job, samples_of(house.store.frames(job_id)))
+    found = job_spans(job, samples_of(house.store.frames(job_id)), SpanSettings(), ())
     assert [(s.start_us, s.end_us) for s in found] == [(0, 550_000)]
 
 

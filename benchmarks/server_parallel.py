@@ -108,7 +108,13 @@ def _candidate(url: str, at_once: int) -> Candidate:
     def load(progress: Any, cancel: CancelToken) -> Backend:
         return provider.load(entry, options, progress, cancel)
 
-    return Candidate("openai", entry.name, options.as_dict(), lambda: provider.validate(entry, options), load)
+    return Candidate(
+        "openai",
+        entry.name,
+        options.as_dict(),
+        lambda cancel: provider.validate(entry, options, cancel),
+        load,
+    )
 
 
 @contextmanager

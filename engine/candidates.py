@@ -18,9 +18,9 @@ def candidate(provider_id: str, model: str, options: Mapping[str, Any], shelf: P
     def reach(cancel: CancelToken) -> None:
         provider(provider_id).unavailable(patient=cancel, model=model)
 
-    def validate() -> LoadPlan:
+    def validate(cancel: CancelToken) -> LoadPlan:
         source = provider(provider_id)
-        return source.validate(find(provider_id, model, shelf), LoadOptions.of(options))
+        return source.validate(find(provider_id, model, shelf, cancel), LoadOptions.of(options), cancel)
 
     def load(progress: LoadProgress, cancel: CancelToken) -> Backend:
         source = provider(provider_id)

@@ -28,7 +28,7 @@ class Candidate:
     provider: str
     model: str
     options: Mapping[str, Any]  # by the names of `LoadOptions`
-    validate: Callable[[], LoadPlan]  # raises as `Provider.validate`
+    validate: Callable[[CancelToken], LoadPlan]  # raises as `Provider.validate`
     load: Callable[[LoadProgress, CancelToken], Backend]  # raises as `Provider.load`
     reach: Callable[[CancelToken], None] = lambda cancel: None  # waits for its server; raises Cancelled
 
@@ -67,13 +67,13 @@ def close(backend: Backend) -> None:
 def await_memory(candidate: Candidate, cancel: CancelToken) -> None:
     """Wait for room. Raises: ModelError when what was unloaded did not make enough of it; Cancelled."""
     deadline = time.monotonic() + MEMORY_RETURN_SECONDS
-    plan = candidate.validate()
+    plan = candidate.validate(cancel)
     while plan.memory_bytes > plan.free_bytes:
         if time.monotonic() > deadline:
             raise ModelError(too_large(candidate, plan))
         cancel.wait(0.1)
         cancel.raise_if_cancelled()
-        plan = candidate.validate()
+        plan = candidate.validate(cancel)
 
 
 def too_large(candidate: Candidate, plan: LoadPlan, unloaded: str = "") -> str:

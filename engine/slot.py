@@ -183,7 +183,7 @@ class Slot:
             raise Busy(f"{' and '.join(self.busy)} is running. Wait for it or stop it, then load the model.")
         attempt.say("validating", 0.0, f"Checking {attempt.candidate.name}.")
         attempt.candidate.reach(attempt.cancel)
-        plan = attempt.candidate.validate()
+        plan = attempt.candidate.validate(attempt.cancel)
         attempt.cancel.raise_if_cancelled()
         if self._serves_already(attempt.candidate, plan):
             return

@@ -35,7 +35,7 @@ class House:
         def load(progress, cancel) -> FakeBackend:
             return FakeBackend(model=name, digest=name, on_look=self._pass_gate, answers=self.answers)
 
-        return Candidate("fake", name, {}, lambda: LoadPlan(name, 1, 100), load)
+        return Candidate("fake", name, {}, lambda cancel: LoadPlan(name, 1, 100), load)
 
     def _pass_gate(self, frame: Frame) -> None:
         if frame.index in self.gate_at:

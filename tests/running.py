@@ -118,7 +118,9 @@ class Running:
     def __init__(self, folder: Path, backend: FakeBackend) -> None:
         self.backend = backend
         self.store = Store.open(folder)
-        self.slot = Slot(Candidate("fake", "fake-1", {}, lambda: LoadPlan("", 1, 100), lambda p, c: backend))
+        self.slot = Slot(
+            Candidate("fake", "fake-1", {}, lambda cancel: LoadPlan("", 1, 100), lambda p, c: backend)
+        )
         self.thumbnails = Thumbnails(folder / "thumbnails")
         self.runner = JobRunner(self.store, self.slot, self.thumbnails)
         self.runner.start()

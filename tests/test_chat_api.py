@@ -40,7 +40,7 @@ class House:
         def made(progress, cancel) -> FakeBackend:
             return FakeBackend(on_stream=self._on_word, model=name, digest=name, **info)
 
-        wanted = Candidate("fake", name, {}, lambda: LoadPlan(name, 1, 100), made)
+        wanted = Candidate("fake", name, {}, lambda cancel: LoadPlan(name, 1, 100), made)
         done = self.engine._slot.switch(wanted, "refuse", lambda p: None, CancelToken(), lambda i: None)
         assert done.success
 

@@ -33,7 +33,7 @@ def house(tmp_path, gates, monkeypatch):
     def load(progress, cancel) -> FakeBackend:
         return FakeBackend(on_stream=lambda word: word in gates and gates.pop(word)())
 
-    wanted = Candidate("fake", "fake-1", {}, lambda: LoadPlan("fake-digest", 1, 100), load)
+    wanted = Candidate("fake", "fake-1", {}, lambda cancel: LoadPlan("fake-digest", 1, 100), load)
     assert engine._slot.switch(wanted, "refuse", lambda p: None, CancelToken(), lambda i: None).success
     yield House(engine, tmp_path / "samples")
     engine.close()

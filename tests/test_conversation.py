@@ -44,7 +44,7 @@ class House:
         def load(progress, cancel) -> FakeBackend:
             return Remembering(model=name, digest=name, on_stream=self._on_word, **info)
 
-        return Candidate("fake", name, {}, lambda: LoadPlan(name, 1, 100), load)
+        return Candidate("fake", name, {}, lambda cancel: LoadPlan(name, 1, 100), load)
 
     def _on_word(self, word: int) -> None:
         if self.fails:

@@ -148,6 +148,18 @@ def test_who_gives_up_does_not_wait_for_it(engine, held):
     assert run.latest.phase == "cancelled", run.latest.message
 
 
+@pytest.mark.parametrize("answered", [1, 2])
+def test_who_gives_up_does_not_wait_for_a_server_that_falls_silent(engine, held, answered):
+    """It says that it is there, then what it has; what is asked next, it never answers."""
+    held.behaviours = [lambda exchange, asked: exchange.json(SEES)] * answered + held.behaviours
+    engine.servers.save("lab", held.base_url)
+    run = engine.begin_switch("openai", "lab: colours")
+    assert held.waiting.wait(LONG)
+    engine.cancel_switch()
+    assert run.wait(LONG)
+    assert run.latest.phase == "cancelled", run.latest.message
+
+
 def test_a_load_waits_for_the_server_of_its_model_alone(engine, held):
     with FaultyServer(works(), listing=SEES) as good:
         engine.servers.save("held", held.base_url)
@@ -188,7 +200,7 @@ def test_servers_are_asked_for_their_models_side_by_side(engine, monkeypatch):
         assert [entry.name for entry in engine.models("openai")] == ["one: colours", "other: colours"]
 
 
-@pytest.mark.parametrize("ask", ["models", "load"])
+@pytest.mark.parametrize("ask", ["models", "validate", "load"])
 @pytest.mark.parametrize("kind", ["openai", "ollama"])
 def test_who_gives_up_does_not_wait_for_a_list_either(held, monkeypatch, kind, ask):
     monkeypatch.setenv("OPENAI_BASE_URL", held.base_url)
@@ -198,10 +210,12 @@ def test_who_gives_up_does_not_wait_for_a_list_either(held, monkeypatch, kind, a
 
     def work():
         with pytest.raises(Cancelled):
+            entry = ModelEntry("colours", kind, True, 0)
             if ask == "models":
                 provider.models(Path(), cancel=cancel)
+            elif ask == "validate":
+                provider.validate(entry, LoadOptions(), cancel)
             else:
-                entry = ModelEntry("colours", kind, True, 0)
                 provider.load(entry, LoadOptions(), lambda *_: None, cancel)
         stopped.set()
 

@@ -34,7 +34,7 @@ class Shelf:
         parallel: int = 1,
         **backend: object,
     ) -> Candidate:
-        def validate() -> LoadPlan:
+        def validate(cancel: CancelToken) -> LoadPlan:
             on_validate()
             return LoadPlan(digest=name, memory_bytes=needs, free_bytes=free())
 
@@ -172,7 +172,7 @@ def test_what_a_failed_trial_computed_with_is_let_go_before_its_model_is_closed(
 
     slot = Slot(shelf.candidate("old"))
     try:
-        result = switch(slot, Candidate("fake", "new", {}, lambda: LoadPlan("new", 1, 1000), load))
+        result = switch(slot, Candidate("fake", "new", {}, lambda cancel: LoadPlan("new", 1, 1000), load))
     finally:
         slot.close()
     assert not result.success and "says nothing" in result.message

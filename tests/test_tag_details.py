@@ -130,7 +130,7 @@ class Kennel(House):
         def load(progress, cancel):
             return Listening(model=name, digest=name, on_look=self._pass_gate, answers=self.answers)
 
-        return Candidate("fake", name, {}, lambda: LoadPlan(name, 1, 100), load)
+        return Candidate("fake", name, {}, lambda cancel: LoadPlan(name, 1, 100), load)
 
 
 def paused_job(folder, clip, tags) -> str:

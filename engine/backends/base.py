@@ -211,10 +211,13 @@ class Provider(Protocol):
         With a `model`, what servers have that cannot have that one may be missing. Raises: Cancelled.
         """
 
-    def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
+    def validate(
+        self, entry: ModelEntry, options: LoadOptions, cancel: CancelToken | None = None
+    ) -> LoadPlan:
         """Check everything that can be checked without loading: files whole, safe formats, memory.
 
-        Raises: ModelError or InvalidInput. Whether `memory_bytes` fits is for the slot to decide.
+        Raises: ModelError or InvalidInput; Cancelled, where a server is asked. Whether `memory_bytes` fits is
+        for the slot to decide.
         """
 
     def load(

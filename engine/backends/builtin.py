@@ -59,7 +59,9 @@ class BuiltinProvider:
     def models(self, shelf: Path, model: str = "", cancel: CancelToken | None = None) -> list[ModelEntry]:
         return [ModelEntry(MODEL, self.id, vision=True, size_bytes=0, detail="measures each frame")]
 
-    def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
+    def validate(
+        self, entry: ModelEntry, options: LoadOptions, cancel: CancelToken | None = None
+    ) -> LoadPlan:
         """Raises: ModelError for another model; InvalidInput for any option, since there is none."""
         if entry.name != MODEL:
             raise ModelError(f"The built-in provider has no model {entry.name!r}, only {MODEL!r}.")

@@ -39,7 +39,9 @@ class LlamaCppProvider:
         """Every GGUF model that is there; one that cannot be loaded says why in its `detail`."""
         return [_entry(model) for model in shelved_models(shelf)]
 
-    def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
+    def validate(
+        self, entry: ModelEntry, options: LoadOptions, cancel: CancelToken | None = None
+    ) -> LoadPlan:
         """Raises: ModelError, InvalidInput; see the port."""
         _refuse_options(options)
         shelved = _shelved(entry)

@@ -82,11 +82,15 @@ class OllamaProvider:
             server.close()
         return [entry for entry in entries if entry is not None]
 
-    def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
-        """Raises: ModelError where the server does not have it, InvalidInput for an option it has not."""
+    def validate(
+        self, entry: ModelEntry, options: LoadOptions, cancel: CancelToken | None = None
+    ) -> LoadPlan:
+        """Raises: ModelError where the server does not have it, InvalidInput for an option it has not;
+        Cancelled.
+        """
         server = OllamaServer(self._address)
         try:
-            token = CancelToken()
+            token = cancel or CancelToken()
             model = _find(server, entry.name, token)
             _load_options(entry.name, options, self._details(server, model, token))
         finally:

@@ -87,9 +87,11 @@ class OpenAIProvider:
             log.info("no servers: %s", error)
             return []
 
-    def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
-        """Raises: ModelError where no server has it, InvalidInput for an option that it has not."""
-        _context(options, listed := self._find(entry.name, CancelToken()).listed)
+    def validate(
+        self, entry: ModelEntry, options: LoadOptions, cancel: CancelToken | None = None
+    ) -> LoadPlan:
+        """Raises: ModelError where no server has it, InvalidInput for an option it has not; Cancelled."""
+        _context(options, listed := self._find(entry.name, cancel or CancelToken()).listed)
         return LoadPlan(listed.digest, memory_bytes=0, free_bytes=psutil.virtual_memory().available)
 
     def load(

@@ -41,7 +41,9 @@ class TransformersProvider:
         entries = (_entry(folder) for folder in model_folders(shelf))
         return [entry for entry in entries if entry is not None]
 
-    def validate(self, entry: ModelEntry, options: LoadOptions) -> LoadPlan:
+    def validate(
+        self, entry: ModelEntry, options: LoadOptions, cancel: CancelToken | None = None
+    ) -> LoadPlan:
         """Raises: ModelError, InvalidInput; see the port."""
         folder = _folder(entry)
         config = read_config(folder)

@@ -4,22 +4,24 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from engine.errors import InvalidInput
+from engine.errors import BadSetting, InvalidInput, Name
 
 _BEYOND_READING = 1e300  # a larger whole number may not even be a float, and no message has room for it
 
 
-def number(name: str, value: object, low: float, high: float) -> float:
+def number(name: str, value: object, low: float, high: float, meaning: str = "") -> float:
     """`value` as a finite float within [low, high].
 
     Raises:
-        InvalidInput: it is no number, or out of bounds; named by `name`.
+        BadSetting: it is no number, or out of bounds; named by `name`, with its `meaning` behind that.
     """
     if not _is_finite(value):
-        raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}, not {value!r:.80}.")
+        raise BadSetting(
+            Name(name), f"{meaning} must be a number from {low:g} to {high:g}, not {value!r:.80}."
+        )
     if not low <= value <= high:
         shown = f"{value:g}" if abs(value) <= _BEYOND_READING else f"one beyond {_BEYOND_READING:g}"
-        raise InvalidInput(f"{name} must be from {low:g} to {high:g}, not {shown}.")
+        raise BadSetting(Name(name), f"{meaning} must be from {low:g} to {high:g}, not {shown}.")
     return float(value)
 
 
@@ -30,11 +32,18 @@ def _is_finite(value: object) -> TypeGuard[int | float]:
 
 
 def whole(name: str, value: object, low: int, high: int) -> int:
-    """`value` as an int within [low, high]; a float without a fraction counts. Raises: InvalidInput."""
+    """`value` as an int within [low, high]; a float without a fraction counts. Raises: BadSetting."""
     as_float = number(name, value, low, high)
     if not as_float.is_integer():
-        raise InvalidInput(f"{name} must be a whole number, not {value!r:.80}.")
+        raise BadSetting(Name(name), f" must be a whole number, not {value!r:.80}.")
     return int(as_float)
+
+
+def truth(name: str, value: object) -> bool:
+    """`value`, which is true or false. Raises: BadSetting."""
+    if not isinstance(value, bool):
+        raise BadSetting(Name(name), f" must be true or false, not {value!r:.80}.")
+    return value
 
 
 def named(what: str, given: object) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What is refused before a job is made of it: what the model cannot do, and what the video does not have."""
 
 from engine.backends.base import BackendInfo
-from engine.errors import InvalidInput
+from engine.errors import BadSetting, InvalidInput, Name
 from engine.video.frames import VideoInfo
 from engine.video.request import AnalysisRequest
 
@@ -11,11 +11,14 @@ def refuse_what_the_model_cannot(request: AnalysisRequest, info: BackendInfo) ->
     if not info.vision:
         raise InvalidInput(f"{info.model} does not see pictures. Load a model that does, then analyse.")
     if request.codes and not info.codes:
-        raise InvalidInput(f"{info.model} reads no QR or bar codes. Leave codes out, or load scene-facts.")
+        raise BadSetting(
+            f"{info.model} reads no QR or bar codes. Leave ", Name("codes"), " out, or load scene-facts."
+        )
     if request.summary and not info.context_length:
-        raise InvalidInput(
-            f"{info.model} measures pictures and cannot write a summary. Load a vision model, or leave "
-            "summary out."
+        raise BadSetting(
+            f"{info.model} measures pictures and cannot write a summary. Load a vision model, or leave ",
+            Name("summary"),
+            " out.",
         )
     known = info.tag_vocabulary
     strange = [tag for tag in request.tags if known is not None and tag.casefold() not in known]
@@ -31,9 +34,10 @@ def refuse_an_empty_range(request: AnalysisRequest, info: VideoInfo) -> None:
     start_us = request.sampling.start_us
     if 0 < info.duration_us <= start_us:
         start, end = start_us / 1e6, info.duration_us / 1e6
-        raise InvalidInput(f"start ({start:g} s) is behind the end of {request.video.name} ({end:g} s).")
+        raise BadSetting(
+            Name("start"), f" ({start:g} s) is behind the end of {request.video.name} ({end:g} s)."
+        )
     late = next((time for time in request.sampling.times_us if 0 < info.duration_us <= time), None)
     if late is not None:
-        raise InvalidInput(
-            f"times has {late / 1e6:g} s, but {request.video.name} ends at {info.duration_us / 1e6:g} s."
-        )
+        said = f" has {late / 1e6:g} s, but {request.video.name} ends at {info.duration_us / 1e6:g} s."
+        raise BadSetting(Name("times"), said)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import Any, Self
 
-from engine.bounds import number, refuse_unknown, whole
-from engine.errors import InvalidInput
+from engine.bounds import number, refuse_unknown, truth, whole
+from engine.errors import BadSetting, InvalidInput, Name
 
 MAX_TAGS = 500
 MODES = ("interval", "shots", "keyframes", "times")
@@ -37,7 +37,7 @@ class GenerationSettings:
         object.__setattr__(self, "top_k", whole("top_k", self.top_k, 0, 1000))
         object.__setattr__(self, "seed", whole("seed", self.seed, -1, 2**31 - 1))
         if not isinstance(self.system_prompt, str) or len(self.system_prompt) > 20_000:
-            raise InvalidInput("system_prompt must be a text of at most 20,000 characters.")
+            raise BadSetting(Name("system_prompt"), " must be a text of at most 20,000 characters.")
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
         """A copy with `changes`. Raises: InvalidInput for an unknown name or a value out of bounds."""
@@ -63,9 +63,11 @@ class LoadOptions:
         if self.n_gpu_layers is not None:
             object.__setattr__(self, "n_gpu_layers", whole("n_gpu_layers", self.n_gpu_layers, -1, 1000))
         if self.flash_attention not in (None, True, False):
-            raise InvalidInput(f"flash_attention must be true or false, not {self.flash_attention!r}.")
+            raise BadSetting(
+                Name("flash_attention"), f" must be true or false, not {self.flash_attention!r}."
+            )
         if self.device is not None and str(self.device).split(":")[0] not in ("cpu", "cuda", "mps"):
-            raise InvalidInput(f"device must be cpu, cuda or mps, not {self.device!r}.")
+            raise BadSetting(Name("device"), f" must be cpu, cuda or mps, not {self.device!r}.")
         _one_of("dtype", self.dtype, ("float32", "bfloat16", "float16"))
         _one_of("quantization", self.quantization, ("4bit", "8bit"))
         if self.parallel is not None:
@@ -135,11 +137,16 @@ class Sampling:
         start_us = round(number("start", start, 0, 1e9) * 1_000_000)
         end_us = None if end is None else round(number("end", end, 0, 1e9) * 1_000_000)
         if end_us is not None and end_us <= start_us:
-            raise InvalidInput(f"end ({end_us / 1e6:g} s) must come after start ({start_us / 1e6:g} s).")
+            raise BadSetting(
+                Name("end"),
+                f" ({end_us / 1e6:g} s) must come after ",
+                Name("start"),
+                f" ({start_us / 1e6:g} s).",
+            )
         most = None if max_frames is None else whole("max_frames", max_frames, 1, 10_000_000)
         listed = _times_us(times) if mode == "times" else ()
         cast = whole("votes", votes, 1, MAX_VOTES)
-        narrowed = _truth("refine", refine)
+        narrowed = truth("refine", refine)
         return cls(seconds, start_us, end_us, most, mode, listed, _reuse(reuse), narrowed, cast)
 
     def as_dict(self) -> dict[str, Any]:
@@ -183,24 +190,31 @@ def _mode(mode: object, times: object) -> str:
     if mode in (None, ""):
         return "interval"
     if mode not in MODES:
-        raise InvalidInput(f"mode must be one of {', '.join(MODES)}, not {mode!r:.80}.")
+        raise BadSetting(Name("mode"), f" must be one of {', '.join(MODES)}, not {mode!r:.80}.")
     if mode == "times":
         raise InvalidInput("The mode times needs a list of times in seconds, such as times=[1, 2.5].")
     if times is not None:
-        raise InvalidInput(f"times says which frames are looked at: leave out mode={mode!r}, or the times.")
+        raise BadSetting(
+            Name("times"),
+            " says which frames are looked at: leave out ",
+            Name("mode", str(mode)),
+            ", or the times.",
+        )
     return str(mode)
 
 
 def _refuse_beside_times(**others: object) -> None:
     for name, value in others.items():
         if value is not None:
-            raise InvalidInput(f"times says exactly which frames are looked at: leave out {name}.")
+            raise BadSetting(
+                Name("times"), " says exactly which frames are looked at: leave out ", Name(name), "."
+            )
 
 
 def _times_us(times: object) -> tuple[int, ...]:
     """Seconds as microseconds, in order and each once."""
     if not isinstance(times, (list, tuple)) or not times:
-        raise InvalidInput(f"times must be a list of seconds, such as [1, 2.5], not {times!r:.80}.")
+        raise BadSetting(Name("times"), f" must be a list of seconds, such as [1, 2.5], not {times!r:.80}.")
     if len(times) > MAX_TIMES:
         raise InvalidInput(f"{len(times):,} times are too many; {MAX_TIMES:,} is the most.")
     return tuple(sorted({round(number("A time", time, 0, 1e9) * 1_000_000) for time in times}))
@@ -209,15 +223,9 @@ def _times_us(times: object) -> tuple[int, ...]:
 def _reuse(value: object) -> float | None:
     if value is None or isinstance(value, bool):
         return REUSE_PER_CENT if value else None
-    return number("reuse (per cent of change up to which an answer is used again)", value, 0.1, 50)
-
-
-def _truth(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidInput(f"{name} must be true or false, not {value!r:.80}.")
-    return value
+    return number("reuse", value, 0.1, 50, " (per cent of change up to which an answer is used again)")
 
 
 def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value is not None and value not in choices:
-        raise InvalidInput(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+        raise BadSetting(Name(name), f" must be one of {', '.join(choices)}, not {value!r}.")

@@ -1,13 +1,12 @@
-"""What the engine says of a setting by its name in scripts, said by the label that a person sees.
+"""How the page calls the settings that the engine speaks of by their names in scripts.
 
-The one place where the two meet: a script is told of `fps`, the page of “Frames a second”.
+The one place where the two meet: a script is told of `fps`, the page of “Frames a second”. Knows no wording.
 """
 
-import re
-
-from engine.errors import InvalidInput
+from engine.errors import BadSetting, Name
 from ui import asking
 from ui.handling import explain
+from ui.wording import printable
 
 LABELS = {
     **{field.name: field.said for field in (*asking.WRITTEN, *asking.TICKS)},
@@ -16,23 +15,14 @@ LABELS = {
     "max_gap": "Join gaps up to",
     "min_duration": "Drop shorter than",
 }
-_NAME = rf"(?:{'|'.join(sorted(LABELS, key=len, reverse=True))})"
-# Where a message names a setting, and no video whose name is the same word.
-_NAMED = re.compile(
-    rf"^{_NAME}(?= (?:must|in per cent must|says|has|narrows|are cast|\())"
-    rf"|(?<=[Ll]eave ){_NAME}(?= out\b)|(?<=leave out ){_NAME}\b(?!=)|(?<=must come after ){_NAME}\b"
-)
-_MODE = re.compile("mode='(" + "|".join(mode for _, mode in asking.MODES) + ")'")
+_MODES = {mode: label for label, mode in asking.MODES}
 
 
 def explained(error: Exception) -> str:
     """As `explain`, with the labels of the page."""
-    said = explain(error)
-    return by_label(said) if isinstance(error, InvalidInput) else said
+    return printable(error.said(_label)) if isinstance(error, BadSetting) else explain(error)
 
 
-def by_label(text: str) -> str:
-    """A message of the engine with labels in the place of the names of settings."""
-    modes = {mode: label for label, mode in asking.MODES}
-    text = _NAMED.sub(lambda found: asking.quoted(LABELS[found[0]]), text)
-    return _MODE.sub(lambda found: asking.quoted(modes[found[1]]), text)
+def _label(name: Name) -> str:
+    label = _MODES.get(name.value) if name.value else LABELS.get(name.setting)
+    return asking.quoted(label) if label else str(name)

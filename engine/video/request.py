@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from engine.bounds import named, refuse_unknown
-from engine.errors import InvalidInput
+from engine.bounds import named, refuse_unknown, truth
+from engine.errors import BadSetting, InvalidInput, Name
 from engine.paths import place_of
 from engine.settings import Sampling
 from engine.video.tags import Tag, read_tags
@@ -58,12 +58,8 @@ class AnalysisRequest:
         """
         options = named("The options of an analysis", options)
         refuse_unknown("An analysis", options, OPTIONS)
-        codes = options.pop("codes", False)
-        if not isinstance(codes, bool):
-            raise InvalidInput(f"codes must be true or false, not {codes!r:.80}.")
-        summary = options.pop("summary", False)
-        if not isinstance(summary, bool):
-            raise InvalidInput(f"summary must be true or false, not {summary!r:.80}.")
+        codes = truth("codes", options.pop("codes", False))
+        summary = truth("summary", options.pop("summary", False))
         if not isinstance(prompt, str) or len(prompt) > MAX_PROMPT:
             raise InvalidInput(f"The question must be a text of at most {MAX_PROMPT:,} characters.")
         if not str(video).strip():
@@ -72,20 +68,15 @@ class AnalysisRequest:
         if not parsed and not prompt.strip() and not codes:
             raise InvalidInput("Say what to look for: at least one tag, or a question for each frame.")
         if summary and not prompt.strip():
-            raise InvalidInput(
+            raise BadSetting(
                 "A summary is made of what the model says of each frame: ask a question too, such as What "
-                "happens here?, or leave summary out."
+                "happens here?, or leave ",
+                Name("summary"),
+                " out.",
             )
         sampling = Sampling.of(interval, **options)
-        if sampling.refine and not parsed:
-            raise InvalidInput(
-                "refine narrows the spans of tags: name at least one tag, or leave refine out."
-            )
-        if sampling.votes > 1 and not parsed:
-            raise InvalidInput(
-                "votes are cast about tags: name at least one tag, or leave votes out. A question in words "
-                "is answered once."
-            )
+        if not parsed:
+            _refuse_without_tags(sampling)
         question = _storable(prompt.strip())
         asked = tuple(Tag(*map(_storable, (tag.name, tag.category, tag.description))) for tag in parsed)
         return cls(place_of(video), asked, question, sampling, codes, uploaded, name, summary)
@@ -103,6 +94,18 @@ class AnalysisRequest:
         if self.sampling.votes > 1:
             asked += f"\0\0{self.sampling.votes} votes"
         return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def _refuse_without_tags(sampling: Sampling) -> None:
+    """Raises: BadSetting for what is about tags alone."""
+    instead = ": name at least one tag, or leave "
+    if sampling.refine:
+        refine = Name("refine")
+        raise BadSetting(refine, f" narrows the spans of tags{instead}", refine, " out.")
+    if sampling.votes > 1:
+        votes = Name("votes")
+        said = f" are cast about tags{instead}", votes, " out. A question in words is answered once."
+        raise BadSetting(votes, *said)
 
 
 def _storable(text: str) -> str:

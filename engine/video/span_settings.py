@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from engine.bounds import named, number, refuse_unknown
-from engine.errors import InvalidInput
+from engine.errors import BadSetting, InvalidInput, Name
 
 LONGEST = 1e6  # seconds
 RULES = ("threshold", "max_gap", "min_duration")
@@ -34,10 +34,10 @@ class Length:
             except ValueError:
                 value = None
             if written is None or value is None:
-                raise InvalidInput(f'{name} must be seconds, as in 2 or "2 s", or a share, as in "1.5 %".')
+                raise BadSetting(Name(name), ' must be seconds, as in 2 or "2 s", or a share, as in "1.5 %".')
             percent = written[2] == "%"
         if percent:
-            return cls(number(f"{name} in per cent", value, 0, 100), True)
+            return cls(number(name, value, 0, 100, " in per cent"), True)
         return cls(number(name, value, 0, LONGEST))
 
     def in_us(self, duration_us: int) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidInput, MediaError
+from engine.errors import BadSetting, InvalidInput, MediaError, Name
 from engine.events.jobs import AnalysisPlan
 from engine.refusals import refuse_an_empty_range
 from engine.video.frames import VideoInfo
@@ -79,6 +79,15 @@ def test_a_video_that_is_called_like_a_setting_keeps_its_name(asked, said):
 @pytest.mark.parametrize("error", [MediaError("end must be looked at"), InvalidInput("end.mp4 has no end.")])
 def test_what_is_no_setting_is_left_as_it_is(error):
     assert labels.explained(error) == str(error)
+
+
+def test_the_page_has_its_labels_for_names_however_a_message_is_worded():
+    error = BadSetting("Of ", Name("fps"), ", end and ", Name("mode", "shots"), " one is too much.")
+    assert str(error) == "Of fps, end and mode='shots' one is too much."
+    assert labels.explained(error) == (
+        "Of “Frames a second”, end and “Each shot, and between” one is too much."
+    )
+    assert labels.explained(BadSetting(Name("seed"), " is no label.")) == "seed is no label."
 
 
 def test_analyse_hands_over_how_frames_are_picked(house, engine, staged):

@@ -53,10 +53,6 @@ class MediaError(HavenError):
     """A video that cannot be opened, or not be read any further."""
 
 
-class VideoChanged(MediaError):
-    """A video that is another one than was analysed."""
-
-
 class ModelError(HavenError):
     """A model that cannot be found, loaded, or made to answer."""
 

@@ -157,9 +157,11 @@ class Store:
         newest = frame.select(peewee.fn.MAX(frame.id)).where(frame.job == job_id)
         return self._read(lambda: newest.scalar() or 0)
 
-    def drop_answers_behind(self, job_id: str, newest: int) -> int:
-        """Forget the answers that were kept since `newest_answer` said that number; gives how many."""
-        return self._write(lambda: self._drop_answers_behind(job_id, newest))
+    def answered_behind(self, job_id: str, newest: int) -> set[int]:
+        """At which times, in microseconds, it was answered since `newest_answer` said that number."""
+        frame = self._tables.frame_answer
+        behind = frame.select(frame.time_us).where(frame.job == job_id, frame.id > newest).tuples()
+        return self._read(lambda: {time_us for (time_us,) in behind})
 
     def delete_job(self, job_id: str) -> bool:
         """Remove a job with its answers; False where there was none."""
@@ -306,19 +308,6 @@ class Store:
         dropped = frame.delete().where(tail).execute()
         job.update(
             cursor_us=last_good,
-            frames_done=job.frames_done - dropped,
-            frames_failed=job.frames_failed - failed,
-        ).where(job.id == job_id).execute()
-        return dropped
-
-    def _drop_answers_behind(self, job_id: str, newest: int) -> int:
-        job, frame = self._tables.job, self._tables.frame_answer
-        behind = (frame.job == job_id) & (frame.id > newest)
-        failed = frame.select().where(behind, frame.state == "failed").count()
-        dropped = frame.delete().where(behind).execute()
-        last = frame.select(frame.time_us).where(frame.job == job_id).order_by(frame.id.desc()).limit(1)
-        job.update(
-            cursor_us=last.scalar(),
             frames_done=job.frames_done - dropped,
             frames_failed=job.frames_failed - failed,
         ).where(job.id == job_id).execute()

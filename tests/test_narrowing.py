@@ -2,8 +2,11 @@
 what that costs is counted beforehand, at a variable rate too."""
 
 import itertools
+import os
 import shutil
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 
@@ -27,8 +30,12 @@ from tests.truth import SETS, Oracle, truth
 from ui import cards, panels, spans
 
 RATE, COUNT = 24, 240
+DATABASE = "haven.db"  # in a data folder
 BOTH = {"tags": ["dog", "cat"], "interval": 1, "options": {"refine": True}}
 DENSE = (*constant(60, 1), *constant(61, 60, start=60))  # a picture a second, then sixty of them
+
+
+FLASH = 84  # the first picture that is asked about between the third second and the fourth
 
 
 class Ramp(Oracle):
@@ -39,6 +46,13 @@ class Ramp(Oracle):
 
     def _sure(self, tag, number):
         return number / COUNT if tag == "dog" else float(number >= COUNT // 2)
+
+
+class Flashing(Ramp):
+    """As that, and sure of a dog in one picture, which no sample shows."""
+
+    def _sure(self, tag, number):
+        return 0.9 if (tag, number) == ("dog", FLASH) else super()._sure(tag, number)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +184,33 @@ def test_a_process_that_is_killed_meanwhile_leaves_it_as_it_was(clip, running, t
         again.close()
 
 
+def test_a_span_that_turned_up_midway_is_not_called_exact_where_the_threshold_is_moved_back(clip, tmp_path):
+    running = Running(tmp_path / "data", Flashing())
+    findings, seen = Findings(running.store), []
+
+    def move_back() -> None:
+        job = running.runner.running()
+        until(lambda: len(running.frames(job.id)), lambda kept: kept == len(running.backend.asked))
+        seen.append(findings.set_settings(job.id, {"tags": {"dog": None}}).exact_for)
+        running.runner._worker.run.stop("cancel")
+
+    try:
+        before, after = narrowed_again(running, clip, 2, move_back)
+        assert (before.status, after.status) == ("completed", "completed")
+        flash = findings.spans(after.id).spans[0]
+        assert (flash.tag, flash.start, flash.end) == ("dog", pytest.approx(FLASH / RATE, abs=12e-6), 4.0)
+        assert seen == [{}], "while it runs nothing is known"
+        assert findings.spans(after.id).exact_for == {"cat": 0.5}
+        assert running.runner.view(after).can_narrow
+        job = running.resume(after.id)
+        flash = findings.spans(job.id).spans[0]
+        assert (flash.start, flash.end) == pytest.approx((FLASH / RATE, (FLASH + 1) / RATE), abs=12e-6)
+        assert findings.spans(job.id).exact_for == {"dog": 0.5, "cat": 0.5}
+        assert not running.runner.view(job).can_narrow
+    finally:
+        running.close()
+
+
 def test_while_it_waits_it_can_be_given_up(clip, running):
     before, paused = narrowed_again(running, clip, 2, lambda: running.runner._worker.run.stop("pause"))
     assert (paused.status, paused.reason) == ("paused", "user")
@@ -184,13 +225,13 @@ def test_to_stop_it_at_its_very_end_leaves_the_analysis_as_it_was(clip, running,
     looks = itertools.count(1)
 
     def look(job, store, cancel):
-        if next(looks) == 4:  # the first run looked twice, before and behind its questions
+        if next(looks) == 2:  # the first run looked behind its questions too
             running.runner._worker.run.stop("cancel")
             cancel.raise_if_cancelled()
 
     monkeypatch.setattr(run, "check_unchanged", look)
     before, after = narrowed_again(running, clip, 0, None)
-    assert next(looks) == 5
+    assert next(looks) == 3
     is_as_before(running, before, after)
 
 
@@ -257,13 +298,57 @@ def test_of_a_file_that_is_replaced_meanwhile_nothing_is_added(clip, tmp_path, r
             file.write(b"another")
 
     before, after = narrowed_again(running, video, 3, replace_it)
-    assert seen == [before.frames_done + 2]
-    assert sorted(frame.index for frame in running.frames(after.id)) == list(range(before.frames_done))
-    assert len(findings.found(after.id).samples) == before.frames_done
+    kept = before.frames_done + 2
+    assert seen == [kept], "about the first file"
+    assert sorted(frame.index for frame in running.frames(after.id)) == list(range(kept))
+    assert len(findings.found(after.id).samples) == after.frames_done == after.frames_total == kept
+    assert after.status == "completed_with_errors"
     assert "could not be narrowed again: a.mp4 has changed" in after.error
-    ended = {"status": "completed_with_errors", "error": after.error, "ended_at": after.ended_at}
-    spent = {"started_at": after.started_at, "compute_seconds": after.compute_seconds}
-    assert after == replace(before, **ended, **spent)
+
+
+@pytest.mark.parametrize("how", ["cancel", "shutdown", "pause", "kill"])
+def test_however_it_ends_no_answer_about_a_file_that_was_put_in_its_place_stays(clip, tmp_path, running, how):
+    """Of the same size and date. Only the first question is answered before."""
+    video, other, left = tmp_path / "a.mp4", tmp_path / "other.mp4", tmp_path / "left"
+    shutil.copy(clip, video)
+    content = bytearray(clip.read_bytes())
+    content[-1] ^= 1
+    other.write_bytes(content)
+    questions = itertools.count(1)
+
+    def end(asked) -> None:
+        number = next(questions)
+        if number == 2:
+            was = video.stat()
+            other.replace(video)
+            os.utime(video, ns=(was.st_atime_ns, was.st_mtime_ns))
+        elif number >= 4 and how != "kill":
+            running.runner._worker.run.stop(how)
+        if number >= 2:  # as a kill leaves it now
+            shutil.rmtree(left, ignore_errors=True)
+            left.mkdir()
+            with closing(sqlite3.connect(running.store.folder / DATABASE)) as database:
+                database.execute("VACUUM INTO ?", (str(left / DATABASE),))
+
+    before = running.run(video, **BOTH)
+    until(lambda: running.store.job(before.id).video_sha256, bool)
+    Findings(running.store).set_settings(before.id, {"tags": {"dog": {"threshold": 0.31}}})
+    running.backend._on_look = end
+    running.resume(before.id)
+    running.runner.cancel(before.id)
+    kept = running.frames(before.id)
+    if how == "kill":
+        again = Running(left, Ramp())
+        kept = again.frames(before.id)
+        again.close()
+    assert len(kept) == before.frames_done + 1
+
+
+def test_what_is_touched_meanwhile_is_the_same_all_the_same(clip, tmp_path, running):
+    video = tmp_path / "a.mp4"
+    shutil.copy(clip, video)
+    _, job = narrowed_again(running, video, 2, video.touch)
+    assert (job.status, starts(running, job)) == ("completed", {"dog": first_picture(0.31), "cat": 5.0})
 
 
 def test_a_summary_is_not_written_again_for_it(clip, tmp_path):

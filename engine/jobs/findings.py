@@ -175,8 +175,6 @@ class Findings:
             self._at_hand.move_to_end(job.id)
             while len(self._at_hand) > JOBS_AT_HAND:
                 self._at_hand.popitem(last=False)
-            if len(samples) > job.frames_done:  # some were dropped
-                samples.clear()
             self._read_on(job.id, samples)
             if len(samples) < job.frames_done:  # some came between those that were there
                 samples.clear()

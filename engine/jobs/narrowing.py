@@ -5,18 +5,17 @@ spans start and end elsewhere, between samples that nobody looked between: then 
 A job whose spans are narrowed again had come to its end: where that is given up, or fails, it is put back.
 """
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from engine.jobs.outcome import outcome
+from engine.video.open_edges import opened
 from engine.video.span_settings import SpanSettings
+from engine.video.spans import Sample
 from storage.records import JobRecord
 from storage.store import Store
-
-log = logging.getLogger(__name__)
 
 USUAL = SpanSettings().everywhere.threshold
 # Among the notes of a job's sampling; the last is which of its answers was the newest before.
@@ -34,28 +33,22 @@ def noted(job: JobRecord, narrowed: Mapping[str, float]) -> dict[str, Any]:
 
 
 def narrowed_at(job: JobRecord) -> dict[str, float]:
-    """By tag, at which threshold starts and ends are known to one frame; empty where they are not."""
-    if not job.sampling.get("refine") or not came_to_its_end(job):
-        return {}
-    return dict(job.sampling.get(_AT) or dict.fromkeys(job.tags, USUAL))
+    """By tag, at which threshold starts and ends are known to one frame; empty where they are not.
+
+    Nothing is known of one that is narrowed again until that has ended: what is answered midway may open
+    spans that nobody has looked beside.
+    """
+    return _narrowed_before(job) if _has_ended(job) else {}
 
 
 def can_be_narrowed(job: JobRecord, settings: SpanSettings) -> bool:
     """Whether a job that has ended was narrowed at other thresholds than its spans are made by now."""
-    narrowed = narrowed_at(job)
-    return bool(narrowed) and not is_again(job) and narrowed != thresholds(job, settings)
+    return _has_ended(job) and narrowed_at(job) != thresholds(job, settings)
 
 
 def noting_again(job: JobRecord, store: Store) -> dict[str, Any]:
     """The sampling of a job that has ended, and whose spans are to be narrowed once more."""
     return {**job.sampling, _AGAIN: True, _BEHIND: store.newest_answer(job.id)}
-
-
-def drop_what_was_added(job: JobRecord, store: Store) -> None:
-    """Forget what was answered since a job that `is_again` had ended: it may be about another content."""
-    if _BEHIND in job.sampling:  # an older Haven did not note it
-        dropped = store.drop_answers_behind(job.id, job.sampling[_BEHIND])
-        log.info("%d answers about another content than that of job %s were dropped", dropped, job.id)
 
 
 def is_again(job: JobRecord) -> bool:
@@ -76,8 +69,8 @@ def came_to_its_end(job: JobRecord) -> bool:
 def put_back(job: JobRecord, store: Store, expected: tuple[str, ...], why: str = "") -> JobRecord | None:
     """End the narrowing of one that `is_again` before its time: it is what its answers make it, as before.
 
-    What was answered meanwhile is kept, where it was not dropped, and it can be narrowed again. `why` it
-    failed, where it did. None, with nothing changed, where its status is none of `expected`.
+    What was answered meanwhile is kept, and it can be narrowed again. `why` it failed, where it did. None,
+    with nothing changed, where its status is none of `expected`.
     """
     job = replace(job, frames_total=job.frames_done)  # what was still to be asked is asked no more
     status, said = outcome(job, store)
@@ -92,8 +85,32 @@ def put_back(job: JobRecord, store: Store, expected: tuple[str, ...], why: str =
         error=said,
         ended_at=time.time(),
         frames_total=job.frames_total,
-        sampling=_without_again(job),
+        sampling=noted(job, _still_narrow(job, store)),
     )
+
+
+def _has_ended(job: JobRecord) -> bool:
+    """Whether a job whose spans were to be narrowed is at rest."""
+    return bool(job.sampling.get("refine")) and came_to_its_end(job) and not is_again(job)
+
+
+def _narrowed_before(job: JobRecord) -> dict[str, float]:
+    """As it was noted last; an older Haven noted nothing, and knew one threshold."""
+    narrowed = job.sampling.get(_AT)
+    return dict.fromkeys(job.tags, USUAL) if narrowed is None else dict(narrowed)
+
+
+def _still_narrow(job: JobRecord, store: Store) -> dict[str, float]:
+    """What was known before, but for the tags of which an answer since has opened a span.
+
+    As for one that nobody saw before, since it is shorter than an interval.
+    """
+    before = _narrowed_before(job)
+    added = store.answered_behind(job.id, job.sampling.get(_BEHIND, 0))
+    if not added:
+        return before
+    samples = [Sample(*answer[:3]) for answer in store.corrections.answers(job.id)]
+    return {tag: at for tag, at in before.items() if not opened(samples, added, tag, at)}
 
 
 def _without_again(job: JobRecord) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from typing import Any
 
 from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, HavenError, MediaError, ModelError, ServerAway
+from engine.errors import Cancelled, HavenError, ModelError, ServerAway
 from engine.events.analysis import FrameLost, FrameRead
 from engine.events.jobs import JobStatus
 from engine.jobs.forecast import Forecast
-from engine.jobs.narrowing import drop_what_was_added, is_again, noted, thresholds
+from engine.jobs.narrowing import is_again, noted, thresholds
 from engine.jobs.outcome import noting_passed_over, outcome, passed_over
-from engine.jobs.videos import check_unchanged, is_another
+from engine.jobs.videos import SameFile, check_unchanged
 from engine.jobs.views import Pace
 from engine.keeping import Keeping
 from engine.settings import Sampling
@@ -85,6 +85,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self._planned = self.job.frames_total
+        self._same_file = SameFile(self.job, self.store, self.cancel)
 
     def stop(self, why: str) -> None:
         """End soon; of several wishes the strongest counts, whichever came first."""
@@ -118,14 +119,13 @@ class Run:
 
     def _analyse(self) -> Ending:
         if self.job.reason != SUMMARY_ALONE:
-            with self._about_one_content():
-                self._ask_about_frames()
+            self._ask_about_frames()
         ending = self._completed()
         lacks_summary = self.job.summarise and not self.job.summary and ending.status != "failed"
         return self._summarised(ending) if lacks_summary else ending
 
     def _ask_about_frames(self) -> None:
-        check_unchanged(self.job, self.store, self.cancel)
+        self._same_file.check()
         sampling = Sampling.from_dict(self.job.sampling)
         described = with_details(self.job.tags, self.job.tag_details)
         task = FrameTask(
@@ -141,17 +141,6 @@ class Run:
         self._check_still_unchanged()
         if narrowed is not None:  # until now, to narrow once more could be given up
             self._note(noted(self.job, narrowed))
-
-    @contextmanager
-    def _about_one_content(self) -> Iterator[None]:
-        """Where the file is replaced while spans are narrowed again, the job keeps what it had before."""
-        try:
-            yield
-        except MediaError:  # it is there no more, cannot be read, or is another one
-            job = self.store.job(self.job.id)
-            if job is not None and is_again(job) and is_another(job, self.store, self.cancel):
-                drop_what_was_added(job, self.store)
-            raise
 
     def _check_still_unchanged(self) -> None:
         """Answers about two contents are not mixed; one that was deleted meanwhile was read to its end."""
@@ -288,7 +277,12 @@ class Run:
             yield backend
 
     def _keep(self, event: FrameRead | FrameLost, seconds: float) -> None:
-        """Acknowledged means: in the database. The thumbnail follows on its own thread."""
+        """Acknowledged means: in the database. The thumbnail follows on its own thread.
+
+        A job that had ended stays as it was, however this run ends: no answer about another file is added.
+        """
+        if is_again(self.job):
+            self._same_file.check()
         kept = self.store.add_frame(frame_record(self.job.id, event), seconds)
         if kept and isinstance(event, FrameRead):
             self.thumbnails.put(self.job.id, event.frame.time_us, event.frame.picture)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.cancel import CancelToken
-from engine.errors import MediaError, VideoChanged
+from engine.errors import MediaError
 from engine.paths import why_not
 from storage.errors import StorageError
 from storage.records import JobRecord
@@ -166,7 +166,7 @@ def is_kept(path: Path, folder: Path) -> bool:
 
 
 def check_unchanged(job: JobRecord, store: Store, cancel: CancelToken) -> None:
-    """Raises: MediaError when the file of a job is gone, VideoChanged when it is another one."""
+    """Raises: MediaError when the file of a job is gone, or is another one than at the start."""
     path = Path(job.video_path)
     try:
         now = path.stat()
@@ -178,20 +178,36 @@ def check_unchanged(job: JobRecord, store: Store, cancel: CancelToken) -> None:
         with reading(path):
             same = job.video_sha256 == sha256_of(path, store, cancel)
     if not same:
-        raise VideoChanged(
+        raise MediaError(
             f"{job.video_name} has changed since the analysis began. Start a new analysis of it."
         )
 
 
-def is_another(job: JobRecord, store: Store, cancel: CancelToken) -> bool:
-    """Whether the file of a job is there, and is another one than at the start. Raises: Cancelled."""
-    try:
-        check_unchanged(job, store, cancel)
-    except VideoChanged:
-        return True
-    except MediaError as error:
-        log.info("whether %s has changed is not known: %s", job.video_path, error)
-    return False
+class SameFile:
+    """Tells again and again that a job's file is what it was.
+
+    By one look at what the system says of it; it is read only where that is not what it was the last time.
+    """
+
+    def __init__(self, job: JobRecord, store: Store, cancel: CancelToken) -> None:
+        self._job = job
+        self._store = store
+        self._cancel = cancel
+        self._seen: tuple[int, ...] = ()
+
+    def check(self) -> None:
+        """Raises: as `check_unchanged`; Cancelled."""
+        seen = self._look()
+        if not seen or seen != self._seen:
+            check_unchanged(self._job, self._store, self._cancel)
+        self._seen = seen
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            now = os.stat(self._job.video_path)
+        except OSError:  # the check says which
+            return ()
+        return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, changed_ns(now)
 
 
 def _known(path: Path, status: os.stat_result, store: Store) -> str:

@@ -196,6 +196,17 @@ def test_one_that_vanishes_while_it_is_queued_holds_up_no_other(rounds, clip, fi
     assert rounds.states() == {"a.mp4": "queued", "b.mp4": "gone", "c.mp4": "queued"}
 
 
+def test_what_was_held_goes_on_at_once_and_not_after_another_look(rounds, clip, films):
+    put(clip, films, "a.mp4")
+    rounds.engine.library.pause_all()
+    rounds.engine.library.watch(films, **ASKED)
+    assert rounds.look() == []
+    put(clip, films, "b.mp4")  # which only a look would find
+    rounds.engine.library.resume_all()
+    rounds.engine.library._watched._woken = False
+    assert rounds.round() == ["a.mp4"] and rounds.states() == {"a.mp4": "queued"}
+
+
 def test_ten_thousand_files_are_taken_in_and_looked_through_again(rounds, clip, films):
     """Real ones, of which none is read yet."""
     count = 10_000

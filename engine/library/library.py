@@ -198,7 +198,7 @@ class Library:
         with storage_said():
             self._store.set_setting(HELD, False)
             self._jobs.resume_all()
-        self._watched.hurry()
+        self._watched.wake()  # a look at a large folder would come before its videos
         return self.queue()
 
     def cancel_all(self) -> QueueView:

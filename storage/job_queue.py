@@ -1,7 +1,7 @@
 """The order of the jobs that wait, and changes of many jobs at once. Knows nothing of what a job is about."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import peewee
@@ -10,6 +10,8 @@ from storage.connections import Connections
 from storage.records import JobRecord
 from storage.rows import job_record
 from storage.tables import Tables
+
+AT_ONCE = 500  # jobs that one statement names
 
 
 class QueueStore:
@@ -30,6 +32,32 @@ class QueueStore:
         query = job.select().where(job.status == status)
         query = query if reason is None else query.where(job.reason == reason)
         return self._connections.read(query.count)
+
+    def paused(self, reason: str) -> list[str]:
+        """The ids of the jobs that are paused for that reason."""
+        job = self._job
+        query = job.select(job.id).where(job.status == "paused", job.reason == reason).tuples()
+        return self._connections.read(lambda: [found for (found,) in query])
+
+    def paused_for_model(self, digest: str) -> dict[str, Mapping[str, Any]]:
+        """The load options of the jobs that wait for the model with these weights, by id."""
+        job = self._job
+        query = job.select(job.id, job.load_options).where(job.status == "paused", job.reason == "model")
+        query = query.where(job.digest == digest).tuples()
+        return self._connections.read(lambda: dict(query))
+
+    def queue_again(self, ids: Sequence[str]) -> None:
+        """Let those of these jobs go on that are paused still."""
+        job = self._job
+
+        def change() -> None:
+            for start in range(0, len(ids), AT_ONCE):
+                some = job.id.in_(ids[start : start + AT_ONCE])
+                again = job.update(status="queued", reason="", error="")
+                again.where(job.status == "paused", some).execute()
+
+        if ids:
+            self._connections.write(change)
 
     def needs(self, job_id: str, video_paths: Sequence[str], statuses: Sequence[str]) -> bool:
         """Whether a job with one of these statuses is that one, or is about one of these files."""

@@ -140,6 +140,7 @@ def _analyses() -> tuple[Any, Any, Any]:
             indexes = (
                 (("digest", "prompt_sha256"), False),
                 (("status", "queue_place"), False),
+                (("status", "reason"), False),
                 (("video_sha256",), False),
             )
 

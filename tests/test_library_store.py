@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from test_store import frame, job
 
-from storage import schema
+from storage import job_queue, schema
 from storage.connections import Connections
 from storage.library import Seen
 from storage.store import Store
@@ -337,6 +337,41 @@ def test_all_jobs_of_a_status_change_together_and_no_others(store):
     assert store.queue.move_all(("paused",), "queued", "user", reason="") == 2
     assert order(store) == ["a", "b"]
     assert store.job("c").status == "paused" and store.job("d").status == "running"
+
+
+def test_paused_jobs_are_found_by_why_they_are_and_go_on_together(store, monkeypatch):
+    monkeypatch.setattr(job_queue, "AT_ONCE", 2)
+    for at, job_id in enumerate("abcdef"):
+        options = {"quantization": "4bit"} if job_id == "b" else {}
+        store.add_job(
+            job(job_id, queue_place=float(at), digest="d2" if at == 2 else "d", load_options=options)
+        )
+    for job_id, reason in zip("abcde", ("model", "model", "model", "server", "user"), strict=True):
+        store.move_job(job_id, ("queued",), "paused", reason=reason, error="so it is")
+    assert store.queue.paused("server") == ["d"] and store.queue.paused("disk") == []
+    assert store.queue.paused_for_model("d") == {"a": {}, "b": {"quantization": "4bit"}}
+    store.move_job("f", ("queued",), "running")
+    store.queue.queue_again([*"cadf", "gone"])
+    assert order(store) == ["a", "c", "d"]
+    assert {(one.reason, one.error) for one in store.queue.waiting()} == {("", "")}
+    assert store.job("f").status == "running"
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda queue: queue.paused("disk"), lambda queue: queue.count("paused", "disk")]
+)
+def test_why_jobs_are_paused_is_answered_by_an_index_alone(store, ask):
+    """As often as a job ends: a hundred thousand others may be paused."""
+    asked = []
+    store._connections.read(lambda: store._connections.database.connection().set_trace_callback(asked.append))
+    ask(store.queue)
+    query = next(sql for sql in asked if "SELECT" in sql)
+    plan = store._connections.read(
+        lambda: store._connections.database.execute_sql(f"EXPLAIN QUERY PLAN {query}").fetchall()
+    )
+    steps = [step[-1] for step in plan]
+    assert any("status=? AND reason=?" in step for step in steps), steps
+    assert not any("SCAN" in step for step in steps), steps
 
 
 def test_jobs_about_the_same_content_are_found_newest_first(store):

@@ -47,8 +47,13 @@ class BackendInfo:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What a job is pinned to: the same weights loaded otherwise (4-bit, bf16) answer differently."""
-        return self.digest, repr(sorted(self.load_options.items()))
+        """What a job is pinned to."""
+        return identity_of(self.digest, self.load_options)
+
+
+def identity_of(digest: str, load_options: Mapping[str, Any]) -> tuple[str, str]:
+    """By the weights, and how they are loaded: otherwise (4-bit, bf16) the same ones answer differently."""
+    return digest, repr(sorted(load_options.items()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask
+from engine.backends.base import Backend, Frame, FrameAnswer, FrameTask, identity_of
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError, ModelError, ServerAway
 from engine.events.analysis import FrameLost, FrameRead
@@ -305,7 +305,7 @@ class Run:
 
 def identity(job: JobRecord) -> tuple[str, str]:
     """The same form as `BackendInfo.identity`."""
-    return job.digest, repr(sorted(job.load_options.items()))
+    return identity_of(job.digest, job.load_options)
 
 
 def wrong_model(job: JobRecord) -> Ending:

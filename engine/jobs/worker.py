@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from engine.backends.base import identity_of
 from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.jobs.narrowing import is_again, put_back
@@ -34,7 +35,6 @@ DISK_RETRY_SECONDS = 2.0
 DISK_ROOM = 32 << 20  # bytes that must be free before a job that met a full disk goes on
 SHORT = ("cancelled", "interrupted", "failed")  # how a run ends before its work is done
 UNWRITABLE = ("disk", "database")  # why jobs are paused that go on when the data folder can be written again
-ALL = 1_000_000  # jobs
 
 
 class Worker:
@@ -265,13 +265,12 @@ class Worker:
 
     # jobs that go on by themselves
 
-    def _waiting(self, reason: str) -> list[JobRecord]:
-        return [job for job in self._store.jobs(status="paused", limit=ALL) if job.reason == reason]
-
     def _go_on_with_model(self) -> None:
-        for job in self._waiting("model"):
-            if identity(job) == self._slot.info.identity:
-                self.requeue(job)
+        info, queue = self._slot.info, self._store.queue
+        waiting = queue.paused_for_model(info.digest).items()
+        queue.queue_again(
+            [job_id for job_id, options in waiting if identity_of(info.digest, options) == info.identity]
+        )
         self._model_came = False
 
     def _retry(self) -> float | None:
@@ -279,17 +278,14 @@ class Worker:
         pauses = []
         if self._model_came:
             self._go_on_with_model()
-        if self._unsaved or any(map(self._waiting, UNWRITABLE)):
+        if self._unsaved or any(self._store.queue.count("paused", reason) for reason in UNWRITABLE):
             if self._disk_due <= time.monotonic():
                 self._disk_due = time.monotonic() + DISK_RETRY_SECONDS
                 self._retry_writing()
             pauses.append(max(0.0, self._disk_due - time.monotonic()))
-        for job in self._waiting("server"):
-            due_in = self._retries.due_in(job.id)
-            if due_in <= 0:
-                self.requeue(job)
-            else:
-                pauses.append(due_in)
+        due_in = {job_id: self._retries.due_in(job_id) for job_id in self._store.queue.paused("server")}
+        self._store.queue.queue_again([job_id for job_id, seconds in due_in.items() if seconds <= 0])
+        pauses += [seconds for seconds in due_in.values() if seconds > 0]
         return min(pauses, default=None)
 
     def _retry_writing(self) -> None:
@@ -303,7 +299,6 @@ class Worker:
                     self.forget(job_id)
                 del self._unsaved[job_id]
             for reason in UNWRITABLE:
-                for job in self._waiting(reason):
-                    self.requeue(job)
+                self._store.queue.move_all(("paused",), "queued", reason, reason="", error="")
         except (DiskFull, DatabaseLocked) as error:
             log.info("the data folder still cannot be written: %s", error)

@@ -9,6 +9,7 @@ from engine.errors import InvalidInput
 from engine.jobs import worker
 from engine.jobs.views import job_spans, samples_of
 from engine.video.span_settings import SpanSettings
+from storage.rows import job_record
 from tests.held import ALL_TIMES, FRAMES, WAIT, stopped_at_frame_4
 
 
@@ -128,6 +129,27 @@ def test_a_verb_that_meets_the_beginning_of_a_job_is_not_lost(house, clip, verb,
     job = house.store.job(job_id)
     assert (job.status if job else "deleted") in ("paused", "cancelled", "deleted")
     assert house.times(job_id) == []
+
+
+def test_jobs_that_a_person_paused_are_not_looked_at_when_others_end(house, clip, monkeypatch):
+    gate = house.hold_at(0)
+    first = house.submit(clip)
+    assert gate.reached.wait(WAIT)
+    paused = [house.submit(clip) for _ in range(3)]
+    for job_id in paused:
+        house.runner.pause(job_id)
+    read = []
+
+    def noting(row):
+        read.append(row["id"])
+        return job_record(row)
+
+    for place in ("store", "job_queue"):
+        monkeypatch.setattr(f"storage.{place}.job_record", noting)
+    gate.open()
+    house.wait_for(first, "completed")
+    house.wait_for(house.submit(clip), "completed")
+    assert first in read and not set(paused) & set(read)
 
 
 def test_spans_end_with_the_range_that_was_analysed(house, clip):

@@ -145,7 +145,7 @@ def test_spans_of_another_programs_file_are_shown_apart_until_another_video_come
     with large.open("wb") as file_of_nothing:
         file_of_nothing.truncate(MOST_BYTES + 1)
     page.set_input_files("[data-read]", str(large))
-    expect(page.locator("[data-read-said]")).to_contain_text("large.AI.json has more than 32 MB")
+    expect(page.locator("[data-read-said]")).to_contain_text("large.AI.json has more than 1,200 MB")
     late = []
     page.route("**/spans/read", lambda route: route.continue_() if late else late.append(route))
     with page.expect_request("**/spans/read"):

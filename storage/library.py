@@ -149,6 +149,14 @@ class LibraryStore:
             again = {"state": "new", "reason": "", "seen_at": now}
             file.update(**again).where(file.id.in_(back[at : at + 500])).execute()
 
+    def was_folder(self, folder_id: int, path: str) -> bool | None:
+        """Whether files were seen below the path that is watched, or a file there; None where none was."""
+        file = self._file
+        of_it = file.select().where(file.folder == folder_id)
+        if self._connections.read(of_it.where(file.path != path).exists):
+            return True
+        return False if self._connections.read(of_it.where(file.path == path).exists) else None
+
     def paths_after(self, folder_id: int, after: str, limit: int) -> list[tuple[int, str]]:
         """Ids and paths of the next files by path, but for those that are gone: to go through all of them."""
         file = self._file

@@ -3,12 +3,18 @@
 In memory alone: after a start every folder is looked through anew. Reads no file and no database.
 """
 
+import errno
 import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
 _UNDER_WAY = float("inf")
+_PUT_BACK = "Put back what was there; or forget it here, and watch the place where that is now."
+_WHAT_TO_DO = {
+    **dict.fromkeys((errno.ELOOP, errno.ENOTDIR, errno.EISDIR), _PUT_BACK),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "Allow this user to read it."),
+}
 
 
 @dataclass
@@ -30,7 +36,8 @@ class Folder:
 
     def lost(self, path: str, error: OSError) -> None:
         """Note that nothing can be said of what is in it."""
-        self.unreadable = f"{path} cannot be read ({error.strerror}). Is its disk connected?"
+        what_to_do = _WHAT_TO_DO.get(error.errno or 0, "Is its disk connected?")
+        self.unreadable = f"{path} cannot be read ({error.strerror}). {what_to_do}"
 
 
 class Folders:

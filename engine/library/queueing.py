@@ -71,6 +71,10 @@ class Queueing:
         """Note that these files are there; jobs about what they were before are cancelled."""
         self.let_go(self.store.library.take(folder.id, seen, time.time()))
 
+    def why_unreadable(self, folder: LibraryFolderRecord) -> OSError | None:
+        """Why nothing can be said of its files, none of which is to blame for it; None where it is there."""
+        return scan.why_unreadable(folder.path, self.store.library.was_folder(folder.id, folder.path))
+
     # what became of jobs
 
     def settle(self, folder: LibraryFolderRecord, cancel: CancelToken) -> None:
@@ -78,7 +82,7 @@ class Queueing:
         for file in self._with_job(folder, ("queued", "bad"), DONE, cancel):
             self._done(file, reason=file.reason if file.state == "queued" else "")
         for file in self._with_job(folder, ("queued",), ("failed",), cancel):
-            why = scan.why_unreadable(folder.path)
+            why = self.why_unreadable(folder)
             if why is not None:  # its disk is away, for which no file is to blame
                 self.folders.of(folder.id).lost(folder.path, why)
                 self._change(file, state="new", reason="", job_id="")
@@ -246,7 +250,7 @@ class Queueing:
         except OSError as error:
             self._not_read(folder, file, error)
             return
-        why = scan.why_unreadable(folder.path)
+        why = self.why_unreadable(folder)
         if why is not None:
             self._not_read(folder, file, why)
         elif status is None or not stat.S_ISREG(status.st_mode):
@@ -256,7 +260,7 @@ class Queueing:
 
     def _not_read(self, folder: LibraryFolderRecord, file: LibraryFileRecord, error: OSError) -> None:
         """Where its folder is away no file is to blame; a locked one is set aside; all else may pass."""
-        away = scan.why_unreadable(folder.path)
+        away = self.why_unreadable(folder)
         if away is not None:
             self.folders.of(folder.id).lost(folder.path, away)
         elif isinstance(error, PermissionError):

@@ -43,14 +43,20 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def walk(
-    root: Path, recursive: bool, fits: Callable[[str], bool], without: Path, cancel: CancelToken
+    root: Path,
+    recursive: bool,
+    fits: Callable[[str], bool],
+    without: Path,
+    cancel: CancelToken,
+    was_folder: bool | None = None,
 ) -> Iterator[Seen]:
     """The files below `root` whose names fit, one at a time; `root` may also be a single file.
 
     A folder within it that cannot be read is passed over, as are hidden ones and the folder `without`.
-    Raises: OSError when `root` cannot be read, or a link has come in its place; Cancelled.
+    Raises: OSError when `root` cannot be read, or is not what it was (`was_folder`; None: not known), be it
+    that a link has come in its place; Cancelled.
     """
-    status = _looked_at(root)
+    status = _looked_at(root, was_folder)
     if not stat.S_ISDIR(status.st_mode):
         if stat.S_ISREG(status.st_mode):
             yield seen_as(str(root), status)
@@ -111,10 +117,10 @@ def is_as_seen(seen: Seen) -> bool:
     return (status.st_size, status.st_mtime_ns) == (seen.size, seen.mtime_ns)
 
 
-def why_unreadable(root: str) -> OSError | None:
-    """Why nothing can be said of what is in a folder; None where it can be listed."""
+def why_unreadable(root: str, was_folder: bool | None = None) -> OSError | None:
+    """Why nothing can be said of what is in a folder; None where it can be listed, and is what it was."""
     try:
-        if stat.S_ISDIR(_looked_at(root).st_mode):
+        if stat.S_ISDIR(_looked_at(root, was_folder).st_mode):
             with os.scandir(root) as entries:
                 next(entries, None)
     except OSError as error:
@@ -122,11 +128,16 @@ def why_unreadable(root: str) -> OSError | None:
     return None
 
 
-def _looked_at(root: str | Path) -> os.stat_result:
+def _looked_at(root: str | Path, was_folder: bool | None) -> os.stat_result:
     """Raises: OSError, for a link too: it was none when it was to be watched, and may lead anywhere."""
     status = os.lstat(root)
+    is_folder = stat.S_ISDIR(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
         raise OSError(errno.ELOOP, "a link is in its place, and no link is followed")
+    if was_folder and not is_folder:
+        raise OSError(errno.ENOTDIR, "it is no folder any more")
+    if was_folder is False and is_folder:
+        raise OSError(errno.EISDIR, "a folder is in its place")
     return status
 
 

@@ -92,7 +92,11 @@ class Watcher:
     def _scan(self, folder: LibraryFolderRecord) -> None:
         fits = scan.matcher(folder.pattern)
         root = Path(folder.path)
-        found = scan.walk(root, folder.recursive, fits, self._store.folder.resolve(), self._closing)
+        without, was_folder = (
+            self._store.folder.resolve(),
+            self._store.library.was_folder(folder.id, folder.path),
+        )
+        found = scan.walk(root, folder.recursive, fits, without, self._closing, was_folder)
         while seen := list(islice(found, BATCH)):
             self._queueing.take(folder, [one for one in seen if _can_be_kept(one)])
         self._miss(folder, root, fits)
@@ -107,7 +111,7 @@ class Watcher:
             if strange:
                 self._store.library.delete_files(strange)
             if gone:
-                if (why := scan.why_unreadable(folder.path)) is not None:
+                if (why := self._queueing.why_unreadable(folder)) is not None:
                     raise why  # the folder went away in the middle of the look: no file of it is gone
                 self._store.library.change_files(gone, state="gone", reason="")
             after = rows[-1][1]

@@ -144,6 +144,116 @@ def test_a_folder_in_whose_place_a_link_has_come_is_said_to_be_one_and_nothing_i
     assert states(engine) == {"a.mp4": "done"}
 
 
+def test_a_folder_in_whose_place_a_file_has_come_is_said_to_be_none_and_nothing_in_it_is_gone(
+    engine, clips, films, tmp_path
+):
+    put(clips, "red.mp4", films, "a.mp4")
+    view = watched(engine, films)
+    settled(engine, a_mp4="done")
+    films.rename(tmp_path / "elsewhere")
+    put(clips, "blue.mp4", tmp_path).rename(films)
+    said = until(lambda: engine.library.folder(view.folder_id).trouble, bool)
+    assert "it is no folder any more" in said and "Put back what was there" in said
+    engine.library.scan()
+    assert engine.library.wait_for_look(view.folder_id, WAIT)
+    assert states(engine) == {"a.mp4": "done"}
+    films.unlink()
+    (tmp_path / "elsewhere").rename(films)
+    until(lambda: engine.library.folder(view.folder_id).trouble, lambda said: said == "")
+    assert states(engine) == {"a.mp4": "done"} and len(engine.jobs()) == 1
+
+
+def test_a_video_in_whose_place_a_folder_has_come_is_not_gone_and_nothing_in_that_is_analysed(
+    engine, clips, tmp_path
+):
+    video = put(clips, "red.mp4", tmp_path / "other", "a.mp4")
+    view = watched(engine, video)
+    settled(engine, a_mp4="done")
+    video.unlink()
+    put(clips, "blue.mp4", video)
+    until(
+        lambda: engine.library.folder(view.folder_id).trouble, lambda said: "a folder is in its place" in said
+    )
+    assert states(engine) == {"a.mp4": "done"}
+
+
+def test_a_folder_that_may_not_be_read_any_more_says_so_and_nothing_in_it_is_gone(
+    engine, clips, films, monkeypatch
+):
+    """As the superuser, who runs tests, may read everything, the system's refusal is made up."""
+    locked, scandir = [], os.scandir
+
+    def or_refused(path):
+        if locked and str(path) == str(films):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    put(clips, "red.mp4", films)
+    view = watched(engine, films)
+    settled(engine, red_mp4="done")
+    monkeypatch.setattr(os, "scandir", or_refused)
+    locked.append(True)
+    said = until(lambda: engine.library.folder(view.folder_id).trouble, bool)
+    assert said == f"{films} cannot be read (Permission denied). Allow this user to read it."
+    assert states(engine) == {"red.mp4": "done"}
+
+
+def test_a_disk_that_fails_in_the_middle_of_a_look_loses_nothing(engine, clips, films, monkeypatch):
+    """It lists one video, and stumbles where the next ones would come."""
+    failing, scandir = [], os.scandir
+
+    class Half:
+        def __init__(self, path):
+            self._entries = scandir(path)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self._entries.close()
+
+        def __iter__(self):
+            yield next(self._entries)
+            raise OSError(errno.EIO, "Input/output error")
+
+    for name in ("red.mp4", "blue.mp4"):
+        put(clips, name, films)
+    view = watched(engine, films)
+    settled(engine, red_mp4="done", blue_mp4="done")
+    monkeypatch.setattr(os, "scandir", lambda path: Half(path) if failing else scandir(path))
+    failing.append(True)
+    said = until(lambda: engine.library.folder(view.folder_id).trouble, bool)
+    assert "Input/output error" in said and "Is its disk connected?" in said
+    engine.library.scan()
+    assert engine.library.wait_for_look(view.folder_id, WAIT)
+    assert states(engine) == {"red.mp4": "done", "blue.mp4": "done"}
+    failing.clear()
+    until(lambda: engine.library.folder(view.folder_id).trouble, lambda said: said == "")
+    assert len(engine.jobs()) == 2
+
+
+def test_of_a_disk_that_is_unmounted_answers_and_corrections_are_kept_and_nothing_is_asked_again(
+    engine, clips, films, tmp_path
+):
+    """What is left is the empty folder that it was mounted on."""
+    for name in ("red.mp4", "blue.mp4"):
+        put(clips, name, films)
+    watched(engine, films)
+    before = settled(engine, red_mp4="done", blue_mp4="done")["red.mp4"].job
+    engine.findings.correct(before.job_id, "mostly blue", None, [0.25, 0.75])
+    found = engine.findings.spans(before.job_id)
+    films.rename(tmp_path / "unplugged")
+    films.mkdir()
+    settled(engine, red_mp4="gone", blue_mp4="gone")
+    assert engine.findings.spans(before.job_id) == found
+    films.rmdir()
+    (tmp_path / "unplugged").rename(films)
+    after = settled(engine, red_mp4="done", blue_mp4="done")["red.mp4"].job
+    assert (after.job_id, after.frames_done) == (before.job_id, before.frames_done)
+    assert engine.findings.spans(before.job_id) == found and found.corrections == 1
+    assert len(engine.jobs()) == 2
+
+
 def test_a_folder_that_goes_away_in_the_middle_of_a_look_loses_nothing(
     engine, clips, films, tmp_path, monkeypatch
 ):

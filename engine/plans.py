@@ -9,6 +9,7 @@ from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest
 from engine.video.summary import PART
 from engine.video.summary_cost import SummaryCost, summary_cost
+from engine.video.tags import descriptions_of
 
 
 def plan(
@@ -45,7 +46,7 @@ def cost_of_frame(request: AnalysisRequest, model: BackendInfo) -> Cost:
     if model.asking is None:
         return Cost(0, 0)
     votes = request.sampling.votes
-    task = FrameTask(request.tags, request.prompt, described=request.asked, votes=votes)
+    task = FrameTask(request.tags, request.prompt, described=descriptions_of(request.asked), votes=votes)
     return cost_of(task, model.asking)
 
 

@@ -17,6 +17,7 @@ MAY_USE_STORAGE = (
     "engine/prompts.py",
     "engine/trouble.py",
 )
+ABOVE_THE_PORT = {f"engine.{part}" for part in ("video", "jobs", "library", "chat", "slot", "engine")}
 HEAVY = {"torch", "transformers", "accelerate", "av", "cv2", "llama_cpp", "openai", "ollama"}
 
 
@@ -54,6 +55,11 @@ def test_the_engine_knows_neither_pages_nor_sql(path):
 def test_only_the_engine_and_what_keeps_something_use_storage(path):
     uses = any(name.split(".")[0] == "storage" for name in imported(path))
     assert not uses or path.relative_to(ROOT).as_posix().startswith(MAY_USE_STORAGE)
+
+
+@pytest.mark.parametrize("path", files("engine/backends"))
+def test_a_backend_knows_nothing_of_who_asks_it(path):
+    assert not {".".join(name.split(".")[:2]) for name in imported(path)} & ABOVE_THE_PORT
 
 
 @pytest.mark.parametrize("path", files("ui"))

@@ -13,10 +13,10 @@ from engine.backends.base import Finished, Frame, FrameTask, Message, TextDelta
 from engine.backends.llamacpp.model import LlamaCppBackend
 from engine.backends.llamacpp.sequences import CHAT, FRAMES
 from engine.backends.llamacpp.vocabulary import Detokenizer
+from engine.backends.yesno import question
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, ModelError
 from engine.settings import GenerationSettings, LoadOptions
-from engine.video.tags import question
 from tests.fixtures.colours import COLOURS
 
 FIXTURES = Path(__file__).parent / "fixtures"

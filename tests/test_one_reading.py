@@ -13,11 +13,10 @@ from engine.backends.base import Frame, FrameTask, ModelEntry
 from engine.backends.transformers import TransformersProvider
 from engine.backends.transformers.branching import Beginning
 from engine.backends.transformers.decoding import first_logits
-from engine.backends.yesno import Odds
+from engine.backends.yesno import Odds, question
 from engine.cancel import CancelToken
 from engine.errors import Cancelled
 from engine.settings import LoadOptions
-from engine.video.tags import question
 from tests.fakes import CountingToken
 from tests.fixtures.colours import COLOURS
 

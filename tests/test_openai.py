@@ -17,7 +17,6 @@ from engine.backends.remote.talk import End
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput, ModelError, ServerAway
 from engine.settings import GenerationSettings, LoadOptions
-from engine.video.tags import Tag
 from tests.fixtures import faulty_server as ways
 from tests.fixtures.colours import COLOURS
 from tests.fixtures.faulty_server import (
@@ -209,7 +208,7 @@ def test_only_the_tags_that_an_answer_left_out_are_asked_once_more():
 
 @pytest.mark.parametrize("way", [works(), ways.ignores_logprobs], ids=["a question a tag", "all at once"])
 def test_a_description_reaches_the_server_and_the_name_stays_the_key(way):
-    task = FrameTask(("red", "blue"), described=(Tag("red", "colour", "also dark red, or pink"),))
+    task = FrameTask(("red", "blue"), described={"red": "also dark red, or pink"})
     with backend_on(way) as (backend, server):
         (answer,) = backend.look([frame("red")], task, CancelToken())
         assert "also dark red, or pink" in str(server.chats())

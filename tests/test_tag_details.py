@@ -7,12 +7,13 @@ import pytest
 from fakes import FakeBackend
 
 from engine.backends.base import FrameTask, LoadPlan
+from engine.backends.yesno import question
 from engine.cancel import CancelToken
 from engine.errors import InvalidInput
 from engine.loading import Candidate
 from engine.prompts import prompt_to_save, tags_text
 from engine.video.request import AnalysisRequest
-from engine.video.tags import MAX_DESCRIPTION, MAX_TAG_LENGTH, Tag, parse_tags, question, read_tags
+from engine.video.tags import MAX_DESCRIPTION, MAX_TAG_LENGTH, Tag, descriptions_of, parse_tags, read_tags
 from storage.store import Store
 from tests.held import FRAMES, House, lake
 
@@ -94,7 +95,7 @@ def test_five_hundred_described_tags_are_taken():
 
 
 def test_a_description_is_part_of_the_question_and_a_category_is_not():
-    task = FrameTask(("dog", "cat"), described=(DOG, Tag("cat", "animal")))
+    task = FrameTask(("dog", "cat"), described=descriptions_of([DOG, Tag("cat", "animal")]))
     assert task.questions == (question("dog", DOG.description), question("cat"))
     assert DOG.description in question("dog", DOG.description)
 

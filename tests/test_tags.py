@@ -2,9 +2,10 @@
 
 import pytest
 
+from engine.backends.yesno import question
 from engine.errors import InvalidInput
 from engine.settings import MAX_TAGS
-from engine.video.tags import MAX_TAG_LENGTH, parse_tags, question
+from engine.video.tags import MAX_TAG_LENGTH, parse_tags
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from engine.backends.yesno import question
 from engine.cancel import CancelToken
 from engine.settings import GenerationSettings, LoadOptions
-from engine.video.tags import Tag, question
 
 Picture = np.ndarray  # RGB, uint8, H x W x 3
 FrameState = Literal["answered", "reused", "failed", "unparsed"]
@@ -70,15 +70,15 @@ class Frame:
 class FrameTask:
     """What is asked about each frame: tags, a caption, or both.
 
-    Answers are greedy, whatever the chat's settings are. `described` has those of the tags of which more is
-    known than the name, by which the answer has them all the same.
+    Answers are greedy, whatever the chat's settings are. `described` has what counts as a tag, by its name,
+    where that is said; the answer has it by the name all the same.
     """
 
     tags: tuple[str, ...] = ()
     prompt: str = ""
     max_new_tokens: int = 128
     codes: bool = False  # also read QR and bar codes, where the backend can (80 ms a frame)
-    described: tuple[Tag, ...] = ()
+    described: Mapping[str, str] = field(default_factory=dict)
     votes: int = 1  # how often each frame is asked about its tags, where a server gives no probabilities
 
     @property
@@ -89,8 +89,7 @@ class FrameTask:
     @property
     def descriptions(self) -> dict[str, str]:
         """Each tag with what counts as it, which may be empty."""
-        known = {tag.name: tag.description for tag in self.described}
-        return {tag: known.get(tag, "") for tag in self.tags}
+        return {tag: self.described.get(tag, "") for tag in self.tags}
 
 
 @dataclass(frozen=True)

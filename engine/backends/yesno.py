@@ -1,4 +1,4 @@
-"""Which tokens begin a yes, and which a no, and what their odds are worth.
+"""A tag as a yes/no question; which tokens begin a yes, and which a no, and what their odds are worth.
 
 Knows no library, only what turns text to tokens.
 """
@@ -13,6 +13,19 @@ _YES = ("yes", "Yes", "YES", " yes", " Yes", " YES")
 _NO = ("no", "No", "NO", " no", " No", " NO")
 
 _WORTH_MUCH = 0.5  # from which on a model was about to say yes or no rather than anything else
+
+
+def question(tag: str, description: str = "") -> str:
+    """The yes/no question that a language model is asked about one tag.
+
+    The tag stands last: what all questions begin with is read once for all of them.
+    """
+    return f"Answer yes or no: does this picture show {described(tag, description)}?"
+
+
+def described(tag: str, description: str = "") -> str:
+    """A tag as it is put to a model."""
+    return f"{tag} ({description})" if description else tag
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from engine.video.reuse import Reuse
 from engine.video.span_settings import SpanSettings
 from engine.video.spans import Sample
 from engine.video.summary import SummaryStep, summarise
-from engine.video.tags import with_details
+from engine.video.tags import descriptions_of, with_details
 from storage.errors import DatabaseLocked, DiskFull
 from storage.records import FrameRecord, JobRecord
 from storage.store import Store
@@ -127,12 +127,12 @@ class Run:
     def _ask_about_frames(self) -> None:
         self._same_file.check()
         sampling = Sampling.from_dict(self.job.sampling)
-        described = with_details(self.job.tags, self.job.tag_details)
+        asked = with_details(self.job.tags, self.job.tag_details)
         task = FrameTask(
             self.job.tags,
             self.job.prompt,
             codes=self.job.codes,
-            described=described,
+            described=descriptions_of(asked),
             votes=sampling.votes,
         )
         self._remake_thumbnails()

@@ -1,4 +1,4 @@
-"""What is asked of a frame: reading a tag list as people write it, and putting a tag as a question.
+"""What is asked of a frame: reading a tag list as people write it.
 
 A tag list is a set of independent yes/no questions: any number may hold at once. Between commas or on lines
 of their own stand tags, each with a category before it and a description behind it if it has any:
@@ -6,7 +6,8 @@ of their own stand tags, each with a category before it and a description behind
     boat, "red, round sign", animal: dog = "any dog, also partly visible"
 
 What holds a comma stands in double quotes, with `""` for one of them. A category ends with a colon and a
-blank, so `12:30` has none; a name in quotes is taken as it is, colons and all. Knows no model.
+blank, so `12:30` has none; a name in quotes is taken as it is, colons and all. Knows no model: how
+one is asked about a tag is in `backends/yesno`.
 """
 
 import re
@@ -96,17 +97,9 @@ def with_details(names: Iterable[str], details: Mapping[str, Mapping[str, str]])
     return tuple(Tag(name, **details.get(name, {})) for name in names)
 
 
-def question(tag: str, description: str = "") -> str:
-    """The yes/no question that a language model is asked about one tag.
-
-    The tag stands last: what all questions begin with is read once for all of them.
-    """
-    return f"Answer yes or no: does this picture show {described(tag, description)}?"
-
-
-def described(tag: str, description: str = "") -> str:
-    """A tag as it is put to a model."""
-    return f"{tag} ({description})" if description else tag
+def descriptions_of(tags: Iterable[Tag]) -> dict[str, str]:
+    """What counts as each, by name, of those that have a description."""
+    return {tag.name: tag.description for tag in tags if tag.description}
 
 
 @dataclass(frozen=True)

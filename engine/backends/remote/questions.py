@@ -8,7 +8,7 @@ from engine.backends.base import Asking, FrameTask, Message
 from engine.backends.remote.replies import schema_of
 from engine.backends.remote.talk import Ask, Turn
 from engine.backends.remote.tokens import TokenEstimate
-from engine.video.tags import described
+from engine.backends.yesno import described
 
 _TOKENS_OF_YES = 4  # a blank or a quotation mark may come first
 _TOKENS_OF_JSON, _TOKENS_OF_TAG = 32, 12  # beside the letters of the tag, of which a token has one or more

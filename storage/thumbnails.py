@@ -1,9 +1,11 @@
 """Small pictures of the frames, written once, each by its job and time, away from the thread that analyses.
 
 A picture that cannot be written is missing, and no more than that: the answer it belongs to is kept
-elsewhere. Knows nothing of jobs beyond their ids, and never looks into the database.
+elsewhere. Whether that was for want of room can be asked. Knows nothing of jobs beyond their ids, and never
+looks into the database.
 """
 
+import errno
 import logging
 import os
 import queue
@@ -31,6 +33,7 @@ class Thumbnails:
         self._folder = Path(folder)
         self._waiting: queue.Queue[tuple[str, int, np.ndarray | None] | None] = queue.Queue(_WAITING)
         self._failed = 0
+        self._without_room: set[str] = set()  # jobs
         self._thread = threading.Thread(target=self._work, name="haven-thumbnails", daemon=True)
         self._thread.start()
 
@@ -38,6 +41,10 @@ class Thumbnails:
     def failed(self) -> int:
         """How many pictures could not be written."""
         return self._failed
+
+    def lacks_room(self, job_id: str) -> bool:
+        """Whether the last picture of that job could not be written because the disk is full."""
+        return job_id in self._without_room
 
     def path(self, job_id: str, time_us: int) -> Path:
         """Where that picture is, once it is written. Raises: ValueError for what is no job id or time."""
@@ -90,8 +97,11 @@ class Thumbnails:
                 shutil.rmtree(self._job_folder(job_id), ignore_errors=True)
             else:
                 _write(self.path(job_id, time_us), _jpeg(small))
+            self._without_room.discard(job_id)
         except Exception as error:  # noqa: BLE001 - the thread has to outlive any one picture
             self._failed += 1
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._without_room.add(job_id)
             _log.warning("The picture of %s at %d us was not kept: %s", job_id, time_us, error)
 
 

@@ -3,6 +3,8 @@
 The other program is a real one, with SQLite's own lock; the full disk is SQLite's own, with real pages.
 """
 
+import errno
+import os
 import threading
 from pathlib import Path
 
@@ -189,4 +191,35 @@ def test_a_disk_that_fills_up_midway_pauses_the_job_which_goes_on_when_there_is_
         assert [frame.time_us for frame in frames] == ALL_TIMES
         assert {frame.caption for frame in frames} == {long.caption}
     finally:
+        house.close()
+
+
+@pytest.mark.parametrize("full_from", [3, FRAMES - 1])
+def test_a_disk_without_room_for_pictures_pauses_the_job_and_none_is_missing_at_its_end(
+    tmp_path, clip, monkeypatch, full_from
+):
+    """The database has room inside its file for a while; the pictures have none."""
+    monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.05)
+    full = threading.Event()
+    backend = FakeBackend(on_look=lambda frame: full.set() if frame.index == full_from else None)
+    house = Running(tmp_path / "data", backend)
+    sync = os.fsync
+
+    def refuse(descriptor):
+        if full.is_set():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr("storage.thumbnails.os.fsync", refuse)
+    try:
+        job_id = house.submit(clip, **ASKED)
+        shown = until(lambda: house.store.job(job_id), lambda job: job.status == "paused")
+        assert shown.reason == "disk" and "is full" in shown.error
+        full.clear()
+        until(lambda: house.store.job(job_id), lambda job: job.status == "completed")
+        frames = house.frames(job_id)
+        assert [frame.time_us for frame in frames] == ALL_TIMES
+        assert all(house.thumbnails.path(job_id, frame.time_us).exists() for frame in frames)
+    finally:
+        full.clear()
         house.close()

@@ -138,6 +138,8 @@ class Run:
         self._remake_thumbnails()
         self._scan(sampling, task)
         narrowed = self._refine(task) if sampling.refine else None
+        self.thumbnails.flush()
+        self._stop_without_room()
         self._check_still_unchanged()
         if narrowed is not None:  # until now, to narrow once more could be given up
             self._note(noted(self.job, narrowed))
@@ -254,6 +256,8 @@ class Run:
         with closing(self._pictures(missing)) as pictures:
             for frame in pictures:
                 self.thumbnails.put(self.job.id, frame.time_us, frame.picture)
+        self.thumbnails.flush()
+        self._stop_without_room()
 
     def _pictures(self, times_us: list[int]) -> Generator[Frame, None, None]:
         """The pictures at these times, once more."""
@@ -286,6 +290,12 @@ class Run:
         kept = self.store.add_frame(frame_record(self.job.id, event), seconds)
         if kept and isinstance(event, FrameRead):
             self.thumbnails.put(self.job.id, event.frame.time_us, event.frame.picture)
+            self._stop_without_room()
+
+    def _stop_without_room(self) -> None:
+        """Before more pictures are missing than the next run makes. Raises: DiskFull."""
+        if self.thumbnails.lacks_room(self.job.id):
+            raise DiskFull(f"The disk that holds {self.store.folder} is full.")
 
     def _note_passed_over(self, pictures: int) -> None:
         if pictures > passed_over(self.job):

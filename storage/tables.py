@@ -53,7 +53,8 @@ class Tables:
 def make_tables(database: peewee.Database) -> Tables:
     """The current shape of every table, bound to `database`."""
     setting, saved_prompt = _by_name()
-    job, frame_answer, video_hash = _analyses()
+    job = _jobs()
+    frame_answer, video_hash = _answers(job)
     chat_session, chat_message = _chats()
     library_folder, library_file = _library()
     span_settings, span_correction, tag_peak = _findings(job)
@@ -97,8 +98,8 @@ def _by_name() -> tuple[Any, Any]:
     return Setting, SavedPrompt
 
 
-def _analyses() -> tuple[Any, Any, Any]:
-    """Jobs, what was answered frame by frame, and the hashes of videos."""
+def _jobs() -> Any:
+    """Analyses: what was asked of which video and model, and how far each is."""
 
     class Job(peewee.Model):
         id = peewee.TextField(primary_key=True)
@@ -144,8 +145,14 @@ def _analyses() -> tuple[Any, Any, Any]:
                 (("video_sha256",), False),
             )
 
+    return Job
+
+
+def _answers(job_model: Any) -> tuple[Any, Any]:
+    """What was answered frame by frame, and the hashes of the videos that it is about."""
+
     class FrameAnswer(peewee.Model):
-        job = peewee.ForeignKeyField(Job, backref="frames", on_delete="CASCADE", index=False)
+        job = peewee.ForeignKeyField(job_model, backref="frames", on_delete="CASCADE", index=False)
         place = peewee.IntegerField()  # the record's `index`, which is a method of every model
         time_us = peewee.BigIntegerField()
         state = peewee.TextField()
@@ -170,7 +177,7 @@ def _analyses() -> tuple[Any, Any, Any]:
         class Meta:
             table_name = "video_hash"
 
-    return Job, FrameAnswer, VideoHash
+    return FrameAnswer, VideoHash
 
 
 def _chats() -> tuple[Any, Any]:

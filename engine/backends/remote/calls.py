@@ -79,10 +79,7 @@ def call(
     finally:
         if not ended:
             line.hang_up()
-        worker.join(_FAREWELL if line.hung_up else _LEFTOVERS)
-        if worker.is_alive() and not line.hung_up:  # the server keeps an answer open that has ended
-            line.hang_up()
-            worker.join(_FAREWELL)
+        _wait_for(worker, line)
         take_back()
         if not worker.is_alive():
             lines.give_back(line)  # else it is the thread that does, when it has ended
@@ -106,6 +103,14 @@ def once_again(attempt: Callable[[], Iterator[T]], cancel: CancelToken, patience
     cancel.wait(wait)
     cancel.raise_if_cancelled()
     yield from attempt()
+
+
+def _wait_for(worker: threading.Thread, line: Line[C]) -> None:
+    """Until it has ended, or can be waited for no longer; then the line is hung up."""
+    worker.join(_FAREWELL if line.hung_up else _LEFTOVERS)
+    if worker.is_alive() and not line.hung_up:  # the server keeps an answer open that has ended
+        line.hang_up()
+        worker.join(_FAREWELL)
 
 
 def _work(

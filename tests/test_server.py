@@ -5,23 +5,29 @@ import errno
 import http.client
 import json
 import re
+import shutil
 import socket
+import subprocess
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from fake_engine import FakeEngine
+from gradio_client import handle_file
 from serving import served
 
 from engine.video.request import AnalysisRequest
+from tests.running import until
 from ui.first_paint import FirstPaint
-from ui.guards import RoomForUploads
 from ui.page_files import file_mark
+from ui.uploads import RoomForUploads
 from ui.widgets import ASSETS
 
 SECRET = "the-secret-of-this-machine"
 FORGED = "gradio.FileData"
+UPLOAD = "/gradio_api/upload"
 
 
 @pytest.fixture(scope="module")
@@ -190,14 +196,67 @@ def test_no_file_reference_makes_the_server_ask_outside(http_client, looked_up, 
     assert "films.example" not in looked_up
 
 
-def test_an_upload_to_a_full_disk_is_answered_with_a_sentence():
-    status, text = _through_room_for_uploads(OSError(errno.ENOSPC, "No space left on device"))
-    assert status == 507 and b"disk is full" in text
+@pytest.fixture
+def small_disk(data, monkeypatch):
+    """Uploads lie on a disk of a megabyte: a real one where one may be mounted, else one that says so."""
+    uploads = data / "tmp"
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(uploads)]
+    mounted = shutil.which("mount") and subprocess.run(mounting, capture_output=True).returncode == 0
+    if not mounted:
+        monkeypatch.setattr("gradio.route_utils.NamedTemporaryFile", _nearly_full)
+    yield uploads
+    if mounted:
+        subprocess.run(["umount", "--lazy", str(uploads)], check=True)
 
 
-def test_any_other_fault_of_a_request_is_not_taken_for_a_full_disk():
+def _nearly_full(**how):
+    file = tempfile.NamedTemporaryFile(**how)  # noqa: SIM115
+    write = file.file.write
+
+    def or_refuse(some: bytes) -> int:
+        if file.tell() + len(some) > 1 << 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(some)
+
+    file.write = or_refuse
+    return file
+
+
+def test_an_upload_to_a_full_disk_is_refused_with_a_sentence_and_nothing_of_it_stays(http_client, small_disk):
+    refused = http_client.post(UPLOAD, files={"files": ("lake.mp4", bytes(3 << 20))})
+    assert refused.status_code == 507
+    assert refused.text.startswith(f"The disk is full. Free some space on the disk of {small_disk.parent}")
+    assert list(small_disk.iterdir()) == []
+    taken = http_client.post(UPLOAD, files={"files": ("pond.mp4", bytes(600 << 10))})
+    assert taken.status_code == 200, "the room was given back"
+    assert Path(taken.json()[0]).stat().st_size == 600 << 10
+
+
+def test_a_script_reads_that_too(client, small_disk, tmp_path):
+    video = tmp_path / "lake.mp4"
+    video.write_bytes(bytes(3 << 20))
+    with pytest.raises(httpx.HTTPStatusError, match="507 Insufficient Storage") as refused:
+        client.predict(handle_file(video), "dark", api_name="/submit_video")
+    assert "Free some space" in refused.value.response.text
+
+
+def test_of_an_upload_that_is_cut_off_nothing_stays(address, http_client, data):
+    whole = http_client.build_request("POST", UPLOAD, files={"files": ("lake.mp4", bytes(3 << 20))})
+    head = "".join(f"{name}: {value}\r\n" for name, value in whole.headers.items())
+    host, port = urlsplit(address).hostname, urlsplit(address).port
+    with socket.create_connection((host, port)) as sending:
+        sending.sendall(f"POST {UPLOAD} HTTP/1.1\r\n{head}\r\n".encode() + whole.read()[: 2 << 20])
+        until(lambda: _unfinished(data), bool)
+    until(lambda: _unfinished(data), lambda left: left == [])
+
+
+def _unfinished(data: Path) -> list[Path]:
+    return [file for file in (data / "tmp").iterdir() if file.is_file()]
+
+
+def test_any_other_fault_of_a_request_is_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(PermissionError):
-        _through_room_for_uploads(PermissionError(errno.EACCES, "Permission denied"))
+        _through_room_for_uploads(PermissionError(errno.EACCES, "Permission denied"), tmp_path)
 
 
 def _endpoints(http_client):
@@ -385,7 +444,7 @@ def _first_paint(page: bytes, status: int = 200) -> bytes:
     return sent[-1]["body"]
 
 
-def _through_room_for_uploads(error: OSError) -> tuple[int, bytes]:
+def _through_room_for_uploads(error: OSError, data: Path) -> tuple[int, bytes]:
     """Status and body of a request whose handling fails with `error`."""
     sent: list[dict] = []
 
@@ -395,6 +454,6 @@ def _through_room_for_uploads(error: OSError) -> tuple[int, bytes]:
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "path": "/gradio_api/upload", "method": "POST", "headers": []}
-    asyncio.run(RoomForUploads(app)(scope, None, send))
+    scope = {"type": "http", "path": UPLOAD, "method": "POST", "headers": []}
+    asyncio.run(RoomForUploads(app, data)(scope, None, send))
     return sent[0]["status"], sent[-1]["body"]

@@ -4,14 +4,12 @@ A page of another site can make a browser send requests to this machine. It cann
 `Host`, `Origin` and `Sec-Fetch-Site`, so these decide. Scripts send none of the last two, and may come in.
 """
 
-import errno
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # Gradio builds its page with inline styles and compiles templates in the browser; everything else is
@@ -67,31 +65,6 @@ class OnlyOwnOrigin:
             await self.app(scope, receive, send)
             return
         await _refuse(scope, receive, send, 403, "This request came from another site's page.")
-
-
-class RoomForUploads:
-    """Answers 507 with a sentence where the disk is full, instead of a bare failure.
-
-    An upload is written by Gradio's own route, which lets the error of the disk through.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
-
-        async def noting(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self.app(scope, receive, noting)
-        except OSError as error:
-            if begun or error.errno not in _NO_ROOM:
-                raise
-            await _refuse(scope, receive, send, 507, "The disk is full. Free some space and try again.")
 
 
 class SecurityHeaders:

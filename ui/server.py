@@ -17,12 +17,13 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ui.ending import EndStreams, OpenStreams, cutting_is_no_error
 from ui.first_paint import FirstPaint
-from ui.guards import OnlyOwnHosts, OnlyOwnOrigin, RoomForUploads, SecurityHeaders
+from ui.guards import OnlyOwnHosts, OnlyOwnOrigin, SecurityHeaders
 from ui.house import House
 from ui.no_downloads import forbid_downloads
 from ui.page import build_page
 from ui.routes import own_routes
 from ui.theme import theme
+from ui.uploads import RoomForUploads, leave_nothing_unfinished
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -41,7 +42,7 @@ def application(engine: "Engine", data_folder: Path) -> FastAPI:
     app.include_router(own_routes(house))
     # The last one added is the first one asked.
     app.add_middleware(FirstPaint)
-    app.add_middleware(RoomForUploads)
+    app.add_middleware(RoomForUploads, data_folder=data_folder)
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.add_middleware(OnlyOwnOrigin)
     app.add_middleware(OnlyOwnHosts)
@@ -49,6 +50,7 @@ def application(engine: "Engine", data_folder: Path) -> FastAPI:
     app.state.streams = OpenStreams()
     app.add_middleware(EndStreams, streams=app.state.streams)
     forbid_downloads()
+    leave_nothing_unfinished()
     page = build_page(house)
     # Gradio checks file references only in a launched page, and mounting does not count as launching:
     # without this line a forged reference reads any file of the machine.

@@ -31,6 +31,7 @@ from engine.jobs.exporting import Exports
 from engine.jobs.findings import Findings
 from engine.jobs.lookup import known_job
 from engine.jobs.search import Search
+from engine.jobs.videos import sha256_of
 from engine.jobs.views import frame_view, job_result, samples_of
 from engine.library import Library
 from engine.library.queueing import Analysis
@@ -72,7 +73,7 @@ class Engine:
         self.downloads = Downloads(models_dir, room=self._room)
         self.servers = NamedServers(store.setting, self._keep)
         self.prompts = SavedPrompts(store.prompts)
-        self.previews = Previews(store.folder / "previews")
+        self.previews = Previews(store.folder / "previews", lambda at, cancel: sha256_of(at, store, cancel))
         self.library = Library(store, self._jobs, self._for_library())
         self.findings = Findings(store)
         self.search = Search(store, self.findings)
@@ -87,6 +88,7 @@ class Engine:
     def start(self) -> None:
         """Recover what a dead process left, go on with the queue, bring back the last model."""
         self._jobs.start()
+        self.previews.start()
         self.chats.start()
         chosen = self._store.setting("model")
         if chosen and (chosen["provider"], chosen["model"]) != BUILTIN:

@@ -16,7 +16,7 @@ from engine.backends.builtin import BuiltinBackend
 from engine.cancel import CancelToken
 from engine.settings import Sampling
 from engine.video.frames import probe, sample, sample_count
-from engine.video.previews import make_preview
+from engine.video.preview_copy import make_preview
 from tests.fakes import FakeBackend
 from tests.fixtures.stamps import with_stamps
 from tests.fixtures.videos import claiming, constant, frame_number, numbered_video, variable

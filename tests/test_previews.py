@@ -1,5 +1,6 @@
 """Copies for the browser of videos that it cannot play: the same pictures at the same times."""
 
+import os
 import shutil
 import threading
 from fractions import Fraction
@@ -17,10 +18,13 @@ from fixtures.videos import audio_only, constant, frame_number, half, numbered_v
 from fixtures.videos import changed as changed_file
 
 from engine.cancel import CancelToken
+from engine.engine import Engine
 from engine.errors import Cancelled
 from engine.video.frames import probe
+from engine.video.preview_copy import make_preview
 from engine.video.preview_sound import Sound
-from engine.video.previews import FULL, Previews, _said, make_preview
+from engine.video.previews import FULL, Previews, _said, sha256_of
+from storage.store import Store
 from ui.house import House
 from ui.media import Opened
 from ui.previews import preview_routes
@@ -236,6 +240,108 @@ def test_a_copy_is_made_once_and_found_again(previews, tmp_path):
     assert [file.suffix for file in place.parent.iterdir()] == [".mp4"]
     numbered_video(tmp_path / "a.avi", constant(21, 10), codec="mpeg4", clock=TICK)
     assert previews.view(clip.path).state == "none", "it is another video now"
+
+
+@pytest.fixture
+def twins(tmp_path):
+    """Two videos of 20 and 21 pictures, of the same size and date."""
+    of_20 = numbered_video(tmp_path / "a.avi", constant(20, 10), codec="mpeg4", clock=TICK).path
+    of_21 = numbered_video(tmp_path / "b.avi", constant(21, 10), codec="mpeg4", clock=TICK).path
+    size = max(of_20.stat().st_size, of_21.stat().st_size)
+    for path in (of_20, of_21):
+        os.truncate(path, size)
+        os.utime(path, ns=(10**18, 10**18))
+    return of_20, of_21
+
+
+def copy_of(previews, video):
+    previews.begin(video)
+    until(lambda: previews.view(video), "ready")
+    return previews.file(video)
+
+
+def swapped_whole(video, other):
+    before = video.stat()
+    other.replace(video)
+    until_the_clock_has_moved(video, before)
+
+
+def written_over(video, other):
+    before = video.stat()
+    video.write_bytes(other.read_bytes())
+    os.utime(video, ns=(before.st_atime_ns, before.st_mtime_ns))
+    until_the_clock_has_moved(video, before)
+
+
+def until_the_clock_has_moved(video, before):
+    """The clock of a file system may stand still for some thousandths of a second."""
+    while video.stat().st_ctime_ns == before.st_ctime_ns:
+        video.chmod(0o600)
+
+
+@pytest.mark.parametrize("swap", [swapped_whole, written_over])
+def test_another_video_of_the_same_size_and_date_gets_a_copy_of_its_own(previews, twins, swap):
+    video, other = twins
+    assert len(shown(copy_of(previews, video))) == 20
+    before = video.stat()
+    swap(video, other)
+    assert (video.stat().st_size, video.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert previews.file(video) is None
+    assert list((previews._folder).iterdir()) == [], "the old one takes no room any more"
+    assert len(shown(copy_of(previews, video))) == 21
+
+
+def test_a_video_that_was_only_touched_keeps_its_copy(previews, twins, tmp_path):
+    copy = copy_of(previews, twins[0])
+    made = copy.stat().st_ino
+    for touch in (lambda video: os.link(video, tmp_path / "kept.avi"), lambda video: video.chmod(0o600)):
+        touch(twins[0])
+        assert previews.view(twins[0]).state == "ready"
+        assert previews.file(twins[0]).stat().st_ino == made
+    assert copy.stat().st_mtime_ns == twins[0].stat().st_ctime_ns, "it is not read again"
+
+
+def test_a_copy_of_an_older_haven_serves_until_its_video_is_changed(previews, twins):
+    video, other = twins
+    copy = copy_of(previews, video)
+    make_preview(video, copy, CancelToken(), lambda share: None)  # it does not say what it is a copy of
+    os.utime(copy, ns=(0, video.stat().st_ctime_ns + 1))
+    assert previews.file(video) == copy
+    swapped_whole(video, other)
+    os.utime(copy, ns=(0, video.stat().st_ctime_ns - 1))
+    assert previews.view(video).state == "none" and not copy.exists()
+
+
+def test_a_video_that_changes_while_it_is_copied_gets_no_copy(tmp_path, twins):
+    video, other = twins
+
+    def digest(path, cancel):
+        found = sha256_of(path, cancel)
+        if other.exists():
+            swapped_whole(video, other)
+        return found
+
+    previews = Previews(tmp_path / "previews", digest)
+    previews.begin(video)
+    assert "changed while its copy was made" in until(lambda: previews.view(video), "failed").message
+    assert list((tmp_path / "previews").iterdir()) == []
+    assert len(shown(copy_of(previews, video))) == 21
+    previews.close()
+
+
+def test_what_a_killed_process_left_half_made_goes_at_the_next_start(tmp_path):
+    folder = tmp_path / "previews"
+    folder.mkdir()
+    left = (f"{'a' * 32}.17.part", f"{'b' * 32}.4711.part")
+    others = (f"{'a' * 32}.mp4", "mine.part", f"{'c' * 32}.part")
+    for name in left + others:
+        (folder / name).write_bytes(b"x")
+    engine = Engine(Store.open(tmp_path), tmp_path / "models")
+    try:
+        engine.start()
+        assert {place.name for place in folder.iterdir()} == set(others)
+    finally:
+        engine.close()
 
 
 def test_what_cannot_be_copied_says_why(previews, tmp_path):

@@ -1,40 +1,31 @@
-"""Small H.264 copies of videos that a browser cannot play: made in the background, kept, one at a time.
+"""Small copies of videos that a browser cannot play: made in the background, kept, one at a time.
 
-A copy shows every picture when the video does, so that a time means the same in both. It is found again by
-path, size and date of the video. Its sound is the business of `preview_sound`. Knows no jobs and no pages.
+A copy is found again by path, size and date of the video; that it is of what lies there now is told by when
+the system last changed anything about the video, and where that was since, by its content. How one is made
+is the business of `preview_copy`. Knows no jobs and no pages.
 """
 
 import errno
 import hashlib
 import logging
+import os
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError, MediaError
-
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
-
-    from engine.video.container import Turn, Video
-    from engine.video.preview_sound import Sound
+from engine.video.preview_copy import made_of, make_preview
 
 log = logging.getLogger(__name__)
 
 PreviewState = Literal["none", "waiting", "making", "ready", "failed"]
-MOST_PIXELS = (960, 540)  # of a copy: width and height, or the other way round
-CLOCK = Fraction(1, 90_000)  # seconds a tick
-ENCODERS = {
-    "libx264": {"preset": "veryfast", "crf": "26"},
-    "libopenh264": {"rc_mode": "quality"},
-}
-KEY_EVERY = "60"  # pictures: what a click in the timeline has to decode at most
 FULL = "The disk is full. Free some space, then choose the video again."
+_PART = re.compile(r"[0-9a-f]{32}\.[0-9]+\.part")  # the name of a copy that is being made
 
 
 @dataclass(frozen=True)
@@ -46,6 +37,15 @@ class PreviewView:
     message: str = ""  # why there is none
 
 
+Digest = Callable[[Path, CancelToken], str]  # the SHA-256 of a file, in hex; raises OSError and Cancelled
+
+
+def sha256_of(video: Path, _cancel: CancelToken) -> str:
+    """Read each time, for whoever keeps no digests. Raises: OSError."""
+    with video.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @dataclass(eq=False)
 class _Making:
     cancel: CancelToken
@@ -55,20 +55,33 @@ class _Making:
 class Previews:
     """Makes copies below `folder` on a thread of its own. Every method may be called from any thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, digest: Digest = sha256_of) -> None:
         self._folder = folder
+        self._digest = digest
+        self._closing = CancelToken()
         self._lock = threading.Lock()
+        self._comparing = threading.Lock()  # while a copy is held against its video, or put in its place
         self._makings: dict[Path, _Making] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="haven-preview")
         self._closed = False
 
+    def start(self) -> None:
+        """Remove what a process that was killed had begun; before any copy is begun here.
+
+        Only the one process that owns the data folder ever writes there.
+        """
+        for place in self._folder.iterdir() if self._folder.is_dir() else ():
+            if _PART.fullmatch(place.name):
+                _remove(place)
+
     def begin(self, video: Path) -> PreviewView:
         """Have a copy made, unless there is one or it is being made. Raises: OSError for a missing video."""
         place = self._place(video)
+        made = self._shows(place, video)
         with self._lock:
             making = self._makings.get(place)
             busy = making is not None and making.view.state in ("waiting", "making")
-            if not (busy or place.exists() or self._closed):
+            if not (busy or made or self._closed):
                 making = self._makings[place] = _Making(CancelToken(), PreviewView("waiting"))
                 self._thread.submit(self._make, video, place, making)
         return self.view(video)
@@ -76,7 +89,7 @@ class Previews:
     def view(self, video: Path) -> PreviewView:
         """How far the copy of a video is. Raises: OSError for a missing video."""
         place = self._place(video)
-        if place.exists():
+        if self._shows(place, video):
             return PreviewView("ready", 1.0)
         with self._lock:
             making = self._makings.get(place)
@@ -85,7 +98,7 @@ class Previews:
     def file(self, video: Path) -> Path | None:
         """The copy, once it is whole. Raises: OSError for a missing video."""
         place = self._place(video)
-        return place if place.exists() else None
+        return place if self._shows(place, video) else None
 
     def stop(self, video: Path) -> PreviewView:
         """Make it no longer; what there is of it is thrown away. Raises: OSError for a missing video."""
@@ -98,6 +111,7 @@ class Previews:
 
     def close(self) -> None:
         """Stop what is being made, and wait for it."""
+        self._closing.cancel("Haven is closing")
         with self._lock:
             self._closed = True
             for making in self._makings.values():
@@ -110,6 +124,31 @@ class Previews:
         digest = hashlib.sha256(named.encode("utf-8", "surrogateescape")).hexdigest()
         return self._folder / f"{digest[:32]}.mp4"
 
+    def _shows(self, place: Path, video: Path) -> bool:
+        """Whether the copy there is one of what lies at `video` now; if not, it goes.
+
+        It is where nothing about the video has changed since. A file may be touched, linked or moved and be
+        the same, so that its content tells then. An older Haven wrote no content into a copy: that one has to
+        be younger than the last change. Raises: OSError for a missing video.
+        """
+        changed_ns = video.stat().st_ctime_ns
+        if _marked_ns(place) in (None, changed_ns):
+            return place.exists()
+        with self._comparing:
+            marked_ns = _marked_ns(place)
+            if marked_ns in (None, changed_ns):  # somebody else has just seen to it
+                return marked_ns is not None
+            try:
+                sha256 = made_of(place)
+                same = self._digest(video, self._closing) == sha256 if sha256 else changed_ns < marked_ns
+            except Cancelled:
+                return False
+            if same:
+                _mark(place, changed_ns)
+            else:
+                _remove(place)
+            return same
+
     def _make(self, video: Path, place: Path, making: _Making) -> None:
         def progress(share: float) -> None:
             making.view = PreviewView("making", share)
@@ -117,8 +156,14 @@ class Previews:
         part = place.with_suffix(f".{threading.get_native_id()}.part")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            make_preview(video, part, making.cancel, progress)
-            part.replace(place)
+            changed_ns, sha256 = video.stat().st_ctime_ns, self._digest(video, making.cancel)
+            make_preview(video, part, making.cancel, progress, sha256)
+            before_ns, changed_ns = changed_ns, video.stat().st_ctime_ns
+            if changed_ns != before_ns and self._digest(video, making.cancel) != sha256:
+                raise MediaError(f"{video.name} changed while its copy was made. Choose the video again.")
+            with self._comparing:
+                part.replace(place)
+                _mark(place, changed_ns)
             making.view = PreviewView("ready", 1.0)
         except Cancelled:
             making.view = PreviewView("none")
@@ -129,100 +174,27 @@ class Previews:
             part.unlink(missing_ok=True)
 
 
-def make_preview(video: Path, target: Path, cancel: CancelToken, progress: Callable[[float], None]) -> None:
-    """Write an MP4 that every browser plays; damaged pictures are left out.
-
-    Raises: MediaError; Cancelled, asked before every packet; OSError.
-    """
-    import av
-
-    from engine.video.container import Turn, open_video
-    from engine.video.preview_sound import Sound
-
-    name = next((known for known in ENCODERS if known in av.codecs_available), None)
-    if name is None:
-        raise MediaError("There is no H.264 encoder in this installation, so no preview can be made.")
-    with open_video(video) as source:
-        sound = Sound(source)
-        frames = _frames(source, sound, cancel)
-        first = next((frame for frame in frames if frame is not None), None)
-        if first is None:
-            raise MediaError(f"No picture of {video.name} can be read.")
-        turn = Turn.of(first) or Turn()
-        options: dict[str, str] = {**ENCODERS[name], "g": KEY_EVERY}
-        muxing = {"movflags": "faststart"}
-        with av.open(str(target), "w", format="mp4", options=muxing) as out:
-            rate = Fraction(source.rate or 25).limit_denominator(30_000)
-            stream: Any = out.add_stream(name, rate=rate, options=options)
-            stream.width, stream.height = _size(*turn.size(first.width, first.height))
-            stream.pix_fmt = "yuv420p"
-            stream.time_base = stream.codec_context.time_base = CLOCK
-            sound.begin(out)
-            last = -1
-            for frame in _with_first(first, frames):
-                out.mux(sound.copied())
-                if frame is None:
-                    continue
-                shown = _shown(frame, turn, stream.width, stream.height)
-                last = max(last + 1, _ticks(frame, source, last))
-                shown.pts, shown.time_base = last, CLOCK
-                out.mux(stream.encode(shown))
-                length = source.duration_us * 1e-6
-                progress(min(float(last * CLOCK) / length, 1.0) if length else 0.0)
-            out.mux(stream.encode())
-            out.mux(sound.rest())
+def _marked_ns(copy: Path) -> int | None:
+    """When its video had changed last, as the copy was found to be one of it; None where there is no copy."""
+    try:
+        return copy.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
-def _frames(source: "Video", sound: "Sound", cancel: CancelToken) -> "Iterator[VideoFrame | None]":
-    """The pictures that can be read; None where a piece of sound came instead, which `sound` has then."""
-    import av
-
-    packets = source.container.demux(source.stream, *sound.streams)
-    source.stream.codec_context.thread_type = "AUTO"
-    while True:
-        cancel.raise_if_cancelled()
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                return
-            if packet.stream is source.stream:
-                yield from source.stream.decode(packet)
-            else:
-                sound.take(packet)
-                yield None
-        except av.EOFError:
-            return
-        except av.FFmpegError as error:
-            log.debug("a picture is left out: %s", error)
+def _mark(copy: Path, changed_ns: int) -> None:
+    """As the date of the copy, so that nothing else has to be kept beside it."""
+    try:
+        os.utime(copy, ns=(changed_ns, changed_ns))
+    except OSError as error:  # it is held against the video once more, the next time
+        log.info("%s was not marked: %s", copy, error)
 
 
-def _with_first(first: "VideoFrame", others: "Iterator[VideoFrame | None]") -> "Iterator[VideoFrame | None]":
-    yield first
-    yield from others
-
-
-def _ticks(frame: "VideoFrame", source: "Video", last: int) -> int:
-    """When a player of the video shows this picture; one of unknown time follows the one before."""
-    if frame.pts is None or frame.time_base is None:
-        return last + round(1 / (source.rate or 25) / CLOCK)
-    return max(0, round((frame.pts - source.start) * frame.time_base / CLOCK))
-
-
-def _shown(frame: "VideoFrame", turn: "Turn", width: int, height: int) -> "VideoFrame":
-    import av
-
-    if not turn.quarters and not turn.mirrored:
-        return frame.reformat(width=width, height=height, format="yuv420p")
-    picture = turn.apply(frame.to_ndarray(format="rgb24"))
-    turned = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    return turned.reformat(width=width, height=height, format="yuv420p")
-
-
-def _size(width: int, height: int) -> tuple[int, int]:
-    """Within MOST_PIXELS, never larger than it was, and even, as the encoder wants it."""
-    most = MOST_PIXELS if width >= height else MOST_PIXELS[::-1]
-    scale = min(1.0, most[0] / width, most[1] / height)
-    return max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)
+def _remove(place: Path) -> None:
+    try:
+        place.unlink(missing_ok=True)
+    except OSError as error:  # it may be open in another program; it is counted as long as it is there
+        log.warning("%s was not removed: %s", place, error)
 
 
 def _said(error: Exception) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine.events.jobs import ENDED
+from engine.events.jobs import ENDED, JobView
 from engine.video.request import AnalysisRequest
 from ui.endpoints import EVERY_SECONDS, plain, said, spoken
 from ui.house import House
@@ -23,25 +23,10 @@ from ui.wording import printable
 
 def endpoints(house: House) -> list[Callable[..., Any]]:
     """What a script can ask about analyses."""
-    return [*_videos(house), *_jobs(house)]
+    return [*_videos(house), *_jobs(house), *_found(house)]
 
 
 def _videos(house: House) -> list[Callable[..., Any]]:
-    engine = house.engine
-
-    async def submit(video: Any, tags: str | list[str], prompt: str, interval: float, options: dict) -> Any:
-        opened = await quick(given_video, video)
-        request = AnalysisRequest.of(
-            opened.path,
-            tags,
-            prompt,
-            interval,
-            options,
-            uploaded=opened.uploaded,
-            name=opened.name,
-        )
-        return await slow(engine.submit_video, request)
-
     async def analyze_video(
         video: gr.FileData,
         tags: str | list[str] = "",
@@ -54,7 +39,7 @@ def _videos(house: House) -> list[Callable[..., Any]]:
         Leaving the stream does not cancel the job.
         """
         try:
-            job = await submit(video, tags, prompt, interval, options)
+            job = await _submitted(house, video, tags, prompt, interval, options)
             async for view in _followed(house, job.job_id):
                 yield view
         except Exception as error:
@@ -69,9 +54,19 @@ def _videos(house: House) -> list[Callable[..., Any]]:
         options: dict = {},  # noqa: B006 - as above
     ) -> dict:
         """Analyse a video without watching: the job view, at once."""
-        return plain(await submit(video, tags, prompt, interval, options))
+        return plain(await _submitted(house, video, tags, prompt, interval, options))
 
     return [analyze_video, submit_video]
+
+
+async def _submitted(
+    house: House, video: Any, tags: str | list[str], prompt: str, interval: float, options: dict
+) -> JobView:
+    opened = await quick(given_video, video)
+    request = AnalysisRequest.of(
+        opened.path, tags, prompt, interval, options, uploaded=opened.uploaded, name=opened.name
+    )
+    return await slow(house.engine.submit_video, request)
 
 
 async def _followed(house: House, job_id: str) -> AsyncIterator[dict[str, Any]]:
@@ -121,6 +116,12 @@ def _jobs(house: House) -> list[Callable[..., Any]]:
         """The jobs, newest first; of one status if it is named."""
         return plain(await quick(engine.jobs, status, limit))
 
+    return [job, cancel_job, pause_job, resume_job, delete_job, jobs]
+
+
+def _found(house: House) -> list[Callable[..., Any]]:
+    engine = house.engine
+
     @spoken
     async def job_result(job_id: str) -> dict:
         """Everything that is known of a job: `{job, frames, spans, summary}`."""
@@ -131,7 +132,7 @@ def _jobs(house: House) -> list[Callable[..., Any]]:
         """A job as a file that other programs read."""
         return gr.FileData(path=str(await slow(_served_copy, engine.export_job, job_id, format)))
 
-    return [job, cancel_job, pause_job, resume_job, delete_job, jobs, job_result, export_job]
+    return [job_result, export_job]
 
 
 def _served_copy(export: Callable[[str, str], Path], job_id: str, format: str) -> Path:

@@ -13,7 +13,7 @@ MOST = 2**53  # that a number in JSON is exact to
 
 def endpoints(house: House) -> list[Callable[..., Any]]:
     """What a script can ask about folders, the queue and the disk."""
-    return [*_folders(house), *_queue(house), *_disk(house)]
+    return [*_folders(house), *_files(house), *_queue(house), *_disk(house)]
 
 
 def _folders(house: House) -> list[Callable[..., Any]]:
@@ -50,6 +50,12 @@ def _folders(house: House) -> list[Callable[..., Any]]:
         """Look through a folder, or all of them, now; gives the folders, at once."""
         return plain(await slow(engine.library.scan, whole("folder_id", folder_id, 0, MOST)))
 
+    return [folders, watch_folder, forget_folder, scan_library]
+
+
+def _files(house: House) -> list[Callable[..., Any]]:
+    engine = house.engine
+
     @spoken
     async def library(
         search: str = "", state: str = "", folder_id: int = 0, limit: int = 50, offset: int = 0
@@ -63,7 +69,7 @@ def _folders(house: House) -> list[Callable[..., Any]]:
         """Look once more into a video that was set aside."""
         await slow(engine.library.retry, whole("file_id", file_id, 0, MOST))
 
-    return [folders, watch_folder, forget_folder, scan_library, library, retry_video]
+    return [library, retry_video]
 
 
 def _queue(house: House) -> list[Callable[..., Any]]:

@@ -102,6 +102,22 @@ def _build_right() -> dict[str, Any]:
     filled = own_html(
         elem_id="haven-filled", js="haven.mount('filled', element, (data) => trigger('act', data));"
     )
+    asked = _build_questions() | _build_start()
+    said = own_html(elem_id="haven-video-said")
+    plan = own_html(
+        elem_id="haven-plan", js="haven.mount('plan', element, (data) => trigger('ended', data));"
+    )
+    more = _build_more()
+    own_html(
+        template=exports.menu() + reading.button(),
+        js="haven.exports(element); haven.readSpans(element);",
+        elem_id="haven-exports",
+    )
+    own_html(template=RESULTS, js="haven.results(element);", elem_id="haven-results")
+    return {"filled": filled, **asked, **more, "plan": plan, "said": said}
+
+
+def _build_questions() -> dict[str, Any]:
     tags = gr.Textbox(
         label=asking.TAGS.label,
         info="Each is a yes or no for every frame; several may hold at once.",
@@ -119,6 +135,10 @@ def _build_right() -> dict[str, Any]:
         elem_id="haven-prompt",
     )
     own_html(template=prompts.menu(), js="haven.savedForVideo(element);", elem_id="haven-saved")
+    return {"tags": tags, "vocabulary": vocabulary, "prompt": prompt}
+
+
+def _build_start() -> dict[str, Any]:
     with gr.Row(elem_id="haven-ask", equal_height=False):
         interval = gr.Number(
             label=asking.INTERVAL.label,
@@ -129,29 +149,7 @@ def _build_right() -> dict[str, Any]:
         )
         analyse = gr.Button("Analyse", variant="primary", scale=3, min_width=120, elem_id="haven-analyse")
         export = gr.Button("Export", scale=1, min_width=80, elem_id="haven-export")
-    said = own_html(elem_id="haven-video-said")
-    plan = own_html(
-        elem_id="haven-plan", js="haven.mount('plan', element, (data) => trigger('ended', data));"
-    )
-    more = _build_more()
-    own_html(
-        template=exports.menu() + reading.button(),
-        js="haven.exports(element); haven.readSpans(element);",
-        elem_id="haven-exports",
-    )
-    own_html(template=RESULTS, js="haven.results(element);", elem_id="haven-results")
-    return {
-        "filled": filled,
-        "tags": tags,
-        "vocabulary": vocabulary,
-        "prompt": prompt,
-        "interval": interval,
-        **more,
-        "analyse": analyse,
-        "export": export,
-        "plan": plan,
-        "said": said,
-    }
+    return {"interval": interval, "analyse": analyse, "export": export}
 
 
 def _build_more() -> dict[str, Any]:

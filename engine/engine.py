@@ -89,6 +89,7 @@ class Engine:
         """Recover what a dead process left, go on with the queue, bring back the last model."""
         self._jobs.start()
         self.previews.start()
+        self.exports.start()
         self.chats.start()
         chosen = self._store.setting("model")
         if chosen and (chosen["provider"], chosen["model"]) != BUILTIN:

@@ -336,10 +336,15 @@ def test_what_a_killed_process_left_half_made_goes_at_the_next_start(tmp_path):
     others = (f"{'a' * 32}.mp4", "mine.part", f"{'c' * 32}.part")
     for name in left + others:
         (folder / name).write_bytes(b"x")
+    exports = tmp_path / "exports"
+    exports.mkdir()
+    for name in (f".{'a' * 32}.partial", "lake.AI.json"):
+        (exports / name).write_bytes(b"x")
     engine = Engine(Store.open(tmp_path), tmp_path / "models")
     try:
         engine.start()
         assert {place.name for place in folder.iterdir()} == set(others)
+        assert [place.name for place in exports.iterdir()] == ["lake.AI.json"]
     finally:
         engine.close()
 

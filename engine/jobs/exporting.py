@@ -17,6 +17,7 @@ from engine.trouble import storage_said
 from engine.video import exports
 from engine.video.corrections import Stretch
 from engine.video.exports import beside
+from engine.video.exports.writing import remove_partials
 from engine.video.frames import probe
 from engine.video.tags import with_details
 from storage.records import JobRecord
@@ -31,6 +32,10 @@ class Exports:
         self._store = store
         self._findings = findings
         self._result = result
+
+    def start(self) -> None:
+        """Remove what a process that was killed had begun to write; before anything is exported here."""
+        remove_partials(self._store.folder / "exports")
 
     def formats(self) -> tuple[exports.Format, ...]:
         """Every format, those of most worth first."""

@@ -5,6 +5,7 @@ timecode cannot count every rate, and an edit decision list is refused where it 
 """
 
 import json
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -60,33 +61,36 @@ def otio(material: Material) -> str:
         raise InvalidInput(
             f"OpenTimelineIO cannot be loaded ({error}). Install it with: pip install opentimelineio"
         ) from error
-    rate, time = nominal(_rate(material)), library.opentime
-    per_second = float(rate)
-
-    def stretch_of(start: int, length: int) -> Any:
-        return time.TimeRange(time.RationalTime(start, per_second), time.RationalTime(length, per_second))
-
-    whole = stretch_of(0, max(rounded(material.duration_us, rate), 1))
+    rate = nominal(_rate(material))
+    whole = _range(library, rate, 0, max(rounded(material.duration_us, rate), 1))
     where = material.name if material.uploaded else material.video.absolute().as_uri()
     clip = library.schema.Clip(
         name=material.name,
         media_reference=library.schema.ExternalReference(target_url=where, available_range=whole),
         source_range=whole,
     )
-    places = {tag: place for place, tag in enumerate(material.result.job.tags)}
-    for stretch in material.stretches():
-        clip.markers.append(
-            library.schema.Marker(
-                name=stretch.tag.replace("\0", " "),  # its library would cut it there
-                marked_range=stretch_of(*_frames(stretch, rate)),
-                color=COLOURS[places.get(stretch.tag, 0) % len(COLOURS)],
-                metadata={"haven": _known(stretch)},
-            )
-        )
+    clip.markers.extend(_markers(library, material, rate))
     track = library.schema.Track(name="Video", kind=library.schema.TrackKind.Video, children=[clip])
     timeline = library.schema.Timeline(name=material.name)
     timeline.tracks.append(track)
     return library.adapters.write_to_string(timeline, "otio_json")
+
+
+def _markers(library: Any, material: Material, rate: Fraction) -> Iterator[Any]:
+    places = {tag: place for place, tag in enumerate(material.result.job.tags)}
+    for stretch in material.stretches():
+        yield library.schema.Marker(
+            name=stretch.tag.replace("\0", " "),  # its library would cut it there
+            marked_range=_range(library, rate, *_frames(stretch, rate)),
+            color=COLOURS[places.get(stretch.tag, 0) % len(COLOURS)],
+            metadata={"haven": _known(stretch)},
+        )
+
+
+def _range(library: Any, rate: Fraction, start: int, length: int) -> Any:
+    """Of so many frames, at `rate` a second."""
+    time, per_second = library.opentime, float(rate)
+    return time.TimeRange(time.RationalTime(start, per_second), time.RationalTime(length, per_second))
 
 
 def losslesscut(material: Material) -> str:

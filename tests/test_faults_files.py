@@ -81,7 +81,7 @@ def test_a_file_that_is_only_touched_meanwhile_is_the_same_file(tmp_path: Path, 
     mine = Path(shutil.copy(clip, tmp_path / "mine.mp4"))
 
     def touch(frame: object) -> None:
-        house.runner._hashing.submit(lambda: None).result(WAIT)  # behind the hash of the file
+        house.runner._hashing._jobs.submit(lambda: None).result(WAIT)  # behind the hash of the file
         os.utime(mine, ns=(1, 1))
 
     house = Running(tmp_path / "data", FakeBackend(on_look=touch))

@@ -1,24 +1,21 @@
 """What people do with jobs, and what they see of them.
 
-Who works on a job, and when, is the worker's business; what becomes of files is that of `videos`. Knows
-nothing of frames or models.
+Who works on a job, and when, is the worker's business; what becomes of files is that of `videos`, and when
+they are hashed that of `hashing`. Knows nothing of frames or models.
 """
 
-import logging
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from engine.backends.base import BackendInfo
 from engine.cancel import CancelToken
-from engine.errors import Cancelled, InvalidInput
+from engine.errors import InvalidInput
 from engine.events.jobs import RESUMABLE, JobView
 from engine.jobs import videos
+from engine.jobs.hashing import Hashing
 from engine.jobs.narrowing import all_again, can_be_narrowed, is_again, noting_again, put_back
 from engine.jobs.run import STOPPED, SUMMARY_ALONE, Ending, Run, held_up
 from engine.jobs.views import job_view, lacks_summary
@@ -28,13 +25,9 @@ from engine.video.frames import VideoInfo, effective_interval, planned_count
 from engine.video.request import AnalysisRequest
 from engine.video.span_settings import SpanSettings
 from engine.video.tags import details_of
-from storage.errors import StorageError
-from storage.patience import told_soon
 from storage.records import FrameRecord, JobRecord
 from storage.store import Store
 from storage.thumbnails import Thumbnails
-
-log = logging.getLogger(__name__)
 
 WAITING = ("queued", "paused")
 SETTLED = ("interrupted", "cancelled")  # what a dead process left running is at the next start
@@ -49,8 +42,7 @@ class JobRunner:
         self._worker = Worker(store, slot, thumbnails)
         self.files = threading.Lock()  # no upload is removed while a job about it is made
         self._closing = CancelToken()
-        self._hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="haven-hash")
-        self._uploads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="haven-upload")
+        self._hashing = Hashing(store, self._closing)
 
     def start(self) -> None:
         """Mark what a dead process left running, and begin with what is queued."""
@@ -65,8 +57,7 @@ class JobRunner:
         """Stop the running job, which becomes `interrupted`, and wait for its end."""
         self._closing.cancel("shutdown")
         self._worker.close()
-        self._hashing.shutdown(wait=True, cancel_futures=True)
-        self._uploads.shutdown(wait=True, cancel_futures=True)
+        self._hashing.close()
 
     # what people do with jobs
 
@@ -78,8 +69,7 @@ class JobRunner:
         with videos.reading(request.video):
             path = request.video.resolve()
             if request.uploaded:
-                hashing = partial(videos.sha256_of, path, self._store, self._closing)
-                sha256 = self._uploads.submit(copy_context().run, hashing).result()  # as patient as who asks
+                sha256 = self._hashing.of_upload(path)
             else:
                 sha256 = videos.known_sha256(path, self._store)
         with self.files, self._worker.held():
@@ -90,12 +80,12 @@ class JobRunner:
                 job = _new_job(request, info, self._slot.info, path, sha256, self._store)
             self._store.add_job(job)
         if not sha256:
-            self._hashing.submit(self._hash, job)
+            self._hashing.keep_with(job)
         return job.id
 
     def expect_upload(self, path: Path) -> None:
         """Make the hash of a file in the background, which `submit` would have to wait for."""
-        self._uploads.submit(self._hash_upload, path.resolve())
+        self._hashing.expect_upload(path.resolve())
 
     def pause(self, job_id: str) -> None:
         """Raises: InvalidInput when there is nothing to pause."""
@@ -248,25 +238,6 @@ class JobRunner:
     def _status_words(self, job_id: str) -> str:
         job = self._store.job(job_id)
         return self.view(job).status.replace("_", " ") if job else "gone"
-
-    def _hash_upload(self, path: Path) -> None:
-        try:
-            with told_soon():  # a person may come to wait for it
-                videos.sha256_of(path, self._store, self._closing)
-        except Cancelled:
-            return
-        except (OSError, StorageError) as error:  # a job about it says so to the person
-            log.info("no hash of %s: %s", path, error)
-
-    def _hash(self, job: JobRecord) -> None:
-        try:
-            sha256 = videos.sha256_of_job(job, self._store, self._closing)
-            if sha256:
-                self._store.update_job(job.id, video_sha256=sha256)
-        except Cancelled:
-            return
-        except StorageError as error:  # it is made again when somebody needs it
-            log.info("no hash of %s is kept with its job: %s", job.video_path, error)
 
 
 def _new_job(

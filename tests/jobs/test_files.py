@@ -51,7 +51,7 @@ def test_another_file_of_the_same_size_and_date_is_known_for_another_one(house, 
     for _ in range(2):
         job_id = house.submit(mine, uploaded=uploaded)
         house.wait_for(job_id, "completed")
-        house.runner._hashing.submit(lambda: None).result(WAIT)  # behind the hash of the file
+        house.runner._hashing._jobs.submit(lambda: None).result(WAIT)  # behind the hash of the file
         hashes.append(house.store.job(job_id).video_sha256)
         assert hashes[-1] == hashlib.sha256(mine.read_bytes()).hexdigest()
         in_its_place(mine)
@@ -62,7 +62,7 @@ def test_a_job_does_not_go_on_with_another_file_of_the_same_size_and_date(house,
     mine = Path(shutil.copy2(clip, tmp_path / "mine.mp4"))
     job_id = stopped_at_frame_4(house, mine, house.runner.pause)
     house.wait_for(job_id, "paused")
-    house.runner._hashing.submit(lambda: None).result(WAIT)  # behind the hash of the file
+    house.runner._hashing._jobs.submit(lambda: None).result(WAIT)  # behind the hash of the file
     in_its_place(mine)
     house.runner.resume(job_id)
     failed = house.wait_for(job_id, "failed")
@@ -73,7 +73,7 @@ def test_a_file_that_was_only_touched_is_the_same_file(house, clip, tmp_path):
     mine = Path(shutil.copy2(clip, tmp_path / "mine.mp4"))
     job_id = stopped_at_frame_4(house, mine, house.runner.pause)
     house.wait_for(job_id, "paused")
-    house.runner._hashing.submit(lambda: None).result(WAIT)  # behind the hash of the file
+    house.runner._hashing._jobs.submit(lambda: None).result(WAIT)  # behind the hash of the file
     os.utime(mine, ns=(1, 1))
     house.runner.resume(job_id)
     house.wait_for(job_id, "completed")

@@ -111,7 +111,7 @@ def test_a_job_that_waits_for_a_server_or_room_goes_on_before_the_rest_of_the_qu
     monkeypatch.setattr(house.store, "add_frame", add_or_fail)
     first, second = house.submit(clip), house.submit(clip)
     assert gate.reached.wait(WAIT)
-    house.runner._hashing.submit(lambda: None).result(WAIT)  # behind the hashes, which hold the database too
+    house.runner._hashing._jobs.submit(lambda: None).result(WAIT)  # behind the hashes, which hold it too
     gate.open()
     house.wait_for(second, "completed")
     house.wait_for(first, "completed")

@@ -25,7 +25,7 @@ def test_an_upload_is_kept_under_its_hash_and_goes_with_its_last_job(house, clip
 def test_an_upload_is_read_before_anybody_asks_about_it(house, clip, tmp_path, monkeypatch):
     upload = Path(shutil.copy2(clip, tmp_path / "upload.mp4"))
     house.runner.expect_upload(upload)
-    house.runner._uploads.submit(lambda: None).result(WAIT)  # behind the hash of the file
+    house.runner._hashing._uploads.submit(lambda: None).result(WAIT)  # behind the hash of the file
     monkeypatch.setattr(videos, "hashlib", None)  # a second reading would fail
     house.wait_for(house.submit(upload, uploaded=True), "completed")
 

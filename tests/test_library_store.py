@@ -1,6 +1,8 @@
 """Watched folders, their files and the order of the queue, on a real database."""
 
 import contextlib
+import importlib
+import shutil
 import sqlite3
 from dataclasses import replace
 
@@ -122,6 +124,16 @@ def test_what_is_searched_follows_what_is_known_of_a_file(library, folder):
         ("ος.mp4", "ΟΣ"),
         ("ᲗᲑᲘᲚᲘᲡᲘ.mp4", "თბ"),
         ("ﬁlm.mp4", "FI"),
+        ("İstanbul.mp4", "istanbul"),
+        ("istanbul.mp4", "İSTANBUL"),
+        ("ISTANBUL.mp4", "ıst"),
+        ("kapı.mp4", "KAPI"),
+        ("kapı.mp4", "pi"),
+        ("Müller.mp4", "mull"),
+        ("Mu\u0308ller.mp4", "MULLER"),
+        ("Muller.mp4", "müller"),
+        ("Việt Nam.mp4", "viet"),
+        ("Αθήνα.mp4", "ΑΘΗΝΑ"),
         ("lake\udcff.mp4", "KE\ufffd."),  # no UTF-8
     ],
 )
@@ -132,6 +144,42 @@ def test_neither_case_nor_the_way_of_writing_a_letter_counts_in_any_script(libra
     expected = [name] if search.endswith(".") else sorted([name, "q.mov"])
     assert sorted(names(library.files(search=search))) == expected
     assert library.count(search=search) == len(expected)
+
+
+@pytest.mark.parametrize(("name", "search"), [("мой.mp4", "мои"), ("がく.mp4", "かく"), ("किताब.mp4", "कतब")])
+def test_where_a_mark_makes_another_letter_it_counts(library, folder, name, search):
+    library.take(folder, seen(name), NOW)
+    assert names(library.files(search=search)) == [] and names(library.files(search=name)) == [name]
+
+
+def test_names_in_a_folder_of_before_are_found_without_their_accents(tmp_path, monkeypatch):
+    """Also where a start is killed in the middle of making them anew."""
+    data = tmp_path / "data"
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", migrations_to(tmp_path, "0012_changed_hashes.py"))
+        older = Store.open(data)
+        folder_id = older.library.add_folder("/films", True, "", {}, NOW)
+        older.library.take(folder_id, seen("İstanbul.mp4", "b.mp4"), NOW)
+        older.close()
+    with contextlib.closing(sqlite3.connect(data / "haven.db")) as old, old:
+        old.execute(
+            "INSERT INTO library_search(library_search, rowid, words) "
+            "SELECT 'delete', file_id, words FROM library_word"
+        )
+        old.execute("UPDATE library_word SET words = replace(words, 'istanbul', 'i\u0307stanbul')")
+        old.execute("INSERT INTO library_search(rowid, words) SELECT file_id, words FROM library_word")
+    killed = Connections(data / "haven.db")
+    killed.database.connect()
+    killed.database.begin()
+    for statement in importlib.import_module("storage.migrations.0013_words_without_accents").WORDS[:1]:
+        killed.database.execute_sql(statement)
+    shutil.copytree(data, tmp_path / "left")  # with what was changed and not committed
+    killed.database.rollback()
+    killed.close()
+    store = Store.open(tmp_path / "left")
+    assert names(store.library.files(search="istanbul")) == ["İstanbul.mp4"]
+    assert store.library.count(search="b.mp4") == 1
+    store.close()
 
 
 @pytest.mark.parametrize("search", ["red boat", "nowhere"])

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gradio import route_utils
+from gradio.route_utils import GradioMultiPartParser
 from starlette.datastructures import FormData
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,7 +19,6 @@ log = logging.getLogger(__name__)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN = 500
-_Parser = route_utils.GradioMultiPartParser
 
 
 class RoomForUploads:
@@ -56,7 +56,7 @@ class RoomForUploads:
         return f"The disk is full. Free some space on the disk of {self.data_folder} and try again."
 
 
-class _LeavesNothing(_Parser):
+class _LeavesNothing(GradioMultiPartParser):
     """As Gradio's, which removes what it wrote only where a request makes no sense."""
 
     async def parse(self) -> FormData:
@@ -72,4 +72,4 @@ class _LeavesNothing(_Parser):
 
 def leave_nothing_unfinished() -> None:
     """What an upload that fails had written is removed at once."""
-    route_utils.GradioMultiPartParser = _LeavesNothing  # type: ignore[misc]
+    route_utils.GradioMultiPartParser = _LeavesNothing

@@ -79,6 +79,21 @@ def test_a_chosen_video_is_played_and_analysed_frame_by_frame(page, short_video,
     assert kept_frames(haven, followed_job(page)) == 9
 
 
+def test_a_video_that_is_dropped_while_the_disk_is_full_is_refused_in_words(page, short_video):
+    """What the server says then has a test of its own, on a disk that is full.
+
+    The status is put in behind the browser's back, which would complain of it on its console.
+    """
+    said = "The disk is full. Free some space on the disk of /films and try again."
+    page.route("**/gradio_api/upload", lambda route: route.fulfill(body=said))
+    page.evaluate("Object.defineProperty(XMLHttpRequest.prototype, 'status', { get: () => 507 })")
+    page.set_input_files(".drop input[type=file]", str(short_video))
+    expect(page.locator("#haven-video-said")).to_have_text(
+        f"{short_video.name} could not be taken in. {said}"
+    )
+    expect(page.locator(".sending")).to_be_hidden()
+
+
 def test_picking_a_frame_seeks_the_video_by_mouse_and_by_key(page, short_video):
     choose(page, short_video)
     analyse(page, "moving")

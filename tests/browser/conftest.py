@@ -5,9 +5,9 @@
 """
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,11 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.emptying import empty, what_is_there
+from tests.fixtures.haven_process import ROOT, HavenProcess
 from tests.fixtures.videos import colour_video, constant, numbered_video, repeated
 from tests.install_browser import LOUD, find_browser
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_MS = 30_000  # a busy machine is no failure
 # A reload aborts what that window was asking; Gradio's own script says so as errors.
 SAID_BY_A_RELOAD = ("AbortError", "Connection errored out")
@@ -36,35 +37,49 @@ FLAGS = [
 
 @dataclass(frozen=True)
 class Haven:
-    """A running Haven."""
+    """A running Haven that several modules look at, a script that asks it, and who looks at it."""
 
     address: str
     data: Path
+    scripts: Client
+    visitor: BrowserContext
 
 
-# One a module, so that no test meets the model or the jobs of another module.
+# One a worker: to start one and to show its first page takes longer than most modules do. A module that kills
+# it, or gives it other settings, has a `haven` of its own.
+@pytest.fixture(scope="package")
+def shared_haven(browser, tmp_path_factory) -> Iterator[Haven]:
+    with HavenProcess(tmp_path_factory.mktemp("haven"), ROOT / "tests" / "fixtures") as process:
+        address = process.address
+        with asking(address) as scripts, looking(browser, address) as visitor:
+            yield Haven(address, process.data, scripts, visitor)
+
+
 @pytest.fixture(scope="module")
-def haven(tmp_path_factory) -> Iterator[Haven]:
-    data = tmp_path_factory.mktemp("haven")
-    models = ROOT / "tests" / "fixtures"
-    command = [sys.executable, "haven_app.py", "--port", "0", "--no-browser"]
-    command += ["--data-dir", str(data), "--models-dir", str(models)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = next((line for line in process.stdout if line.startswith("Haven is ready at ")), "")
-            assert line, "Haven ended before its page answered"
-            yield Haven(line.split()[-1], data)
-        finally:
-            process.terminate()
-            process.wait(30)
+def haven(shared_haven) -> Iterator[Haven]:
+    """As it was at first: no test meets the model or the jobs of another module."""
+    scripts, data = shared_haven.scripts, shared_haven.data
+    before = what_is_there(scripts, data)
+    yield shared_haven
+    empty(scripts, before["generation"])
+    assert what_is_there(scripts, data) == before
 
 
 @pytest.fixture(scope="module")
 def scripts(haven) -> Iterator[Client]:
     """The same Haven, asked by a script."""
-    client = Client(haven.address, verbose=False)
-    yield client
-    client.close()
+    if isinstance(haven, Haven):
+        yield haven.scripts
+        return
+    with asking(haven.address) as client:
+        yield client
+
+
+@contextmanager
+def asking(address: str) -> Iterator[Client]:
+    """A script that asks the Haven there."""
+    with closing(Client(address, verbose=False)) as client:
+        yield client
 
 
 # Not for all tests: while it is open its event loop runs in this thread, where others need their own.
@@ -99,17 +114,27 @@ def reload(reloaded):
     return again
 
 
-# A module at a time, so that what the page is made of is fetched once and not for each test. One answer of
+# One for each Haven, so that what the page is made of is fetched once and not for each test. One answer of
 # Haven stays open in a window of its own: it keeps the process alive that all windows share, and with it the
 # scripts that were compiled there, which is half of what opening a page takes.
+@contextmanager
+def looking(browser: Browser, address: str) -> Iterator[BrowserContext]:
+    """Who looks at the Haven there."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.set_default_timeout(PATIENCE_MS)
+    context.new_page().goto(f"{address}/haven")
+    yield context
+    context.close()
+
+
 @pytest.fixture(scope="module")
 def visitor(browser, haven) -> Iterator[BrowserContext]:
     """Who looks at that Haven, and forgets between two tests."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    context.set_default_timeout(PATIENCE_MS)
-    context.new_page().goto(f"{haven.address}/haven")
-    yield context
-    context.close()
+    if isinstance(haven, Haven):
+        yield haven.visitor
+        return
+    with looking(browser, haven.address) as visitor:
+        yield visitor
 
 
 @pytest.fixture

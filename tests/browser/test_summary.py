@@ -27,5 +27,6 @@ def test_a_summary_is_refused_by_the_built_in_model_and_written_by_one_that_writ
         result = scripts.predict(followed_job(page), api_name="/job_result")
         assert result["summary"]["text"]
         expect(page.locator(".story")).to_have_text(result["summary"]["text"])
-    finally:
+    finally:  # else the model would have little room wherever it is loaded again
+        scripts.predict("transformers", "tiny_model", "wait", {"n_ctx": None}, api_name="/switch_model")
         scripts.predict(api_name="/unload_model")

@@ -119,6 +119,7 @@ def test_the_menu_stays_on_the_screen(page, job):
     for width, height in ((1280, 720), (390, 760), (1280, 300)):
         page.set_viewport_size({"width": width, "height": height})
         page.get_by_role("button", name="Export", exact=True).click()
+        expect(page.get_by_role("menuitem").first).to_be_visible()
         box = page.locator("[data-exports]").bounding_box()
         assert box["x"] >= 0 and box["y"] >= 0
         assert box["x"] + box["width"] <= width and box["y"] + box["height"] <= height

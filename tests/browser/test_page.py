@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
+LOADING_MS = 120_000  # the library is imported for the first time
 
 
 def choose(page: Page, video) -> None:
@@ -246,18 +247,29 @@ def test_the_page_is_used_with_the_keyboard_alone(page, short_video):
     finished(page)
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280, 2560])
-def test_nothing_scrolls_sideways(open_page, short_video, width):
-    page = open_page(width, 900)
-    wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(wide) == 0
+TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def fits(page: Page, width: int) -> None:
+    """Make the window that wide: nothing in it is wider."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function(f"(width) => innerWidth === width && ({TOO_WIDE})() === 0", arg=width)
+
+
+def test_nothing_scrolls_sideways(open_page, short_video):
+    widths = (390, 768, 1280, 2560)
+    page = open_page(390, 900)
+    for width in widths:
+        fits(page, width)
     choose(page, short_video)
     analyse(page, "mostly red, " + ", ".join(f"mostly {one}" for one in ("blue", "green", "yellow", "white")))
     finished(page)
-    assert page.evaluate(wide) == 0
+    for width in widths:
+        fits(page, width)
     page.get_by_role("tab", name="Jobs").click()
     expect(page.locator(".job").first).to_be_visible()
-    assert page.evaluate(wide) == 0
+    for width in widths:
+        fits(page, width)
 
 
 def test_the_primary_button_is_above_the_fold(page):
@@ -306,7 +318,7 @@ def test_the_tiny_model_is_loaded_from_the_bar_and_names_the_colours(page, open_
     second = open_page()
     page.bring_to_front()
     load(page, "Transformers", "tiny_model")
-    expect(page.locator("#haven-chip")).to_contain_text("sees pictures", timeout=60_000)
+    expect(page.locator("#haven-chip")).to_contain_text("sees pictures", timeout=LOADING_MS)
     expect(page.get_by_label("Model", exact=True)).to_have_value("tiny_model")
     second.bring_to_front()
     expect(second.get_by_label("Model", exact=True)).to_have_value("tiny_model")
@@ -329,7 +341,7 @@ def load(page: Page, provider: str, model: str) -> None:
     page.wait_for_function(
         "(model) => document.querySelector('.chip-line.ready')?.title.includes(model)",
         arg=model,
-        timeout=60_000,
+        timeout=LOADING_MS,
     )
 
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.fixtures.haven_process import HavenProcess
 from tests.fixtures.slow_model import TINY, make_slow_model
 from tests.fixtures.write_gguf import write_pair
+from tests.running import until
 
 pytestmark = pytest.mark.browser
 
@@ -104,7 +105,7 @@ def test_one_session_through_all_local_providers_a_broken_file_and_a_restart(
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.locator(".answer.stopped .fate")).to_contain_text("Stopped")
     expect(page.locator("#haven-chip")).to_contain_text("Ready")
-    assert scripts.predict(api_name="/status")["busy"] == []
+    until(lambda: scripts.predict(api_name="/status")["busy"], lambda busy: not busy)
 
     # Transformers, in the same session; the other window says the same.
     press_load(page, TRANSFORMERS, TINY.name, TINY.name)

@@ -11,6 +11,7 @@ from gradio_client import Client
 from playwright.sync_api import Page, expect
 
 from engine.video.exports.reading import MOST_BYTES
+from tests.running import until
 
 pytestmark = pytest.mark.browser
 
@@ -67,16 +68,17 @@ def test_an_analysis_is_asked_once_more_with_one_change_and_what_was_typed_comes
     expect(interval).to_have_value("2")
     note.get_by_role("button", name="Fill in again").click()
     expect(tags).to_have_value(TAGS)
+    expect(page.locator(".span-table tbody tr")).not_to_have_count(0)
     page.locator('[data-rule="threshold"]').evaluate(
         "(slider) => { slider.value = 80; slider.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
-    expect(page.locator(".span-table tbody tr")).not_to_have_count(0)
+    until(lambda: scripts.predict(runs[1], api_name="/span_settings")["threshold"], lambda kept: kept == 0.8)
     interval.fill("0.25")
     page.get_by_role("button", name="Analyse").click()
     expect(note).to_be_hidden()
     page.wait_for_function("(before) => ![...before, ''].includes(haven.shownJob())", arg=runs)
     made = scripts.predict(limit=1, api_name="/jobs")[0]
-    assert made["job_id"] == page.evaluate("() => haven.shownJob()")
+    page.wait_for_function("(made) => haven.shownJob() === made", arg=made["job_id"])
     expect(page.locator(".run")).to_have_class(re.compile("completed"))
     times = [frame["time"] for frame in scripts.predict(made["job_id"], api_name="/job_result")["frames"]]
     assert times[:3] == [0.5, 0.7, 0.9]  # of the pictures on screen then: there are 5 a second

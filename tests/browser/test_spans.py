@@ -102,7 +102,9 @@ def rows(page: Page) -> list[list[str]]:
 
 
 def slide(page: Page, per_cent: int) -> None:
-    page.locator('[data-rule="threshold"]').evaluate(
+    slider = page.locator('[data-rule="threshold"]')
+    slider.wait_for()  # before the spans are there nobody listens
+    slider.evaluate(
         "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('input', { bubbles: true }));"
         " slider.dispatchEvent(new Event('change', { bubbles: true })); }",
         per_cent,
@@ -162,7 +164,7 @@ def test_a_corrected_span_is_still_corrected_after_a_reload_and_in_a_new_run(ana
     reload(page)
     page.wait_for_function(SHADED, arg=moved)
     expect(page.locator(".span-mark")).to_have_count(1)
-    before = page.evaluate("() => haven.shownJob()")
+    before = page.evaluate("() => haven.followed()")
     page.get_by_role("button", name="Analyse").click()
     page.wait_for_function("(before) => !['', before].includes(haven.shownJob())", arg=before)
     expect(page.locator(".run")).to_have_class(re.compile("completed"))

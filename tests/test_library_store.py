@@ -171,7 +171,7 @@ def test_names_in_a_folder_of_before_are_found_without_their_accents(tmp_path, m
     killed = Connections(data / "haven.db")
     killed.database.connect()
     killed.database.begin()
-    for statement in importlib.import_module("storage.migrations.0013_words_without_accents").WORDS[:1]:
+    for statement in importlib.import_module("storage.migrations.0014_words_without_accents").WORDS[:1]:
         killed.database.execute_sql(statement)
     shutil.copytree(data, tmp_path / "left")  # with what was changed and not committed
     killed.database.rollback()

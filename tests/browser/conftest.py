@@ -15,7 +15,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.emptying import empty, what_is_there
+from tests.browser.emptying import asked, empty, what_is_there
 from tests.fixtures.haven_process import ROOT, HavenProcess
 from tests.fixtures.videos import colour_video, constant, numbered_video, repeated
 from tests.install_browser import LOUD, find_browser
@@ -61,7 +61,7 @@ def haven(shared_haven) -> Iterator[Haven]:
     scripts, data = shared_haven.scripts, shared_haven.data
     before = what_is_there(scripts, data)
     yield shared_haven
-    empty(scripts, before["generation"])
+    empty(scripts, before["/generation"])
     assert what_is_there(scripts, data) == before
 
 
@@ -168,8 +168,8 @@ def open_page(visitor, haven, scripts, reloaded):
         page.evaluate("localStorage.clear()")
         page.close()
     visitor.clear_cookies()
-    for job in scripts.predict("running", api_name="/jobs") + scripts.predict("queued", api_name="/jobs"):
-        scripts.predict(job["job_id"], api_name="/cancel_job")
+    running, queued = asked(scripts, ["/jobs", "running"], ["/jobs", "queued"])
+    asked(scripts, *(["/cancel_job", job["job_id"]] for job in running + queued))
     assert strange == []
 
 

@@ -1,6 +1,7 @@
 """Makes a Haven that several modules look at as it was at first, by its public API."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,18 @@ from gradio_client import Client
 from tests.running import until
 
 ALL = 10_000
+TOLD = (
+    "/jobs",
+    "/queue",
+    "/folders",
+    "/library",
+    "/sessions",
+    "/saved_prompts",
+    "/servers",
+    "/generation",
+    "/status",
+)
+GENERATION = ("max_new_tokens", "temperature", "top_p", "top_k", "seed", "system_prompt")
 # What nobody is told of once the job or the model is gone that it belongs to. A model of a server that was
 # removed is not among it: whoever names that server again says how its model is loaded.
 UNTOLD = (
@@ -21,46 +34,44 @@ UNTOLD = (
 
 def empty(scripts: Client, generation: dict[str, Any]) -> None:
     """At the end nothing is there, and the built-in model serves; models write as `generation` says."""
-    scripts.predict(api_name="/cancel_switch")
-    for folder in scripts.predict(api_name="/folders"):
-        scripts.predict(folder["folder_id"], api_name="/forget_folder")
-    scripts.predict(api_name="/cancel_all")
-    scripts.predict(api_name="/resume_all")  # else nothing of the library would be queued again
-    for session in scripts.predict(api_name="/sessions"):
-        scripts.predict(session["session_id"], api_name="/delete_session")
+    _, folders, sessions = asked(scripts, ["/cancel_switch"], ["/folders"], ["/sessions"])
+    asked(scripts, *(["/forget_folder", folder["folder_id"]] for folder in folders))
+    asked(scripts, ["/cancel_all"], *(["/delete_session", session["session_id"]] for session in sessions))
     until(lambda: scripts.predict(api_name="/status")["busy"], lambda busy: not busy)
-    for job in _jobs(scripts):
-        for _ in range(scripts.predict(job, api_name="/spans")["corrections"]):
-            scripts.predict(job, api_name="/undo_correction")
-    for job in _jobs(scripts):
-        scripts.predict(job, api_name="/delete_job")
-    for saved in scripts.predict(api_name="/saved_prompts"):
-        scripts.predict(saved["name"], api_name="/delete_prompt")
-    scripts.predict(api_name="/unload_model")
-    for server in scripts.predict(api_name="/servers")["openai"]:
+    jobs = _jobs(scripts)
+    for job, spans in zip(jobs, asked(scripts, *(["/spans", job] for job in jobs)), strict=True):
+        if spans["corrections"]:  # of its video, which other jobs may be about, too
+            for _ in range(scripts.predict(job, api_name="/spans")["corrections"]):
+                scripts.predict(job, api_name="/undo_correction")
+    prompts, servers = asked(scripts, ["/saved_prompts"], ["/servers"])
+    asked(
+        scripts,
+        ["/unload_model"],
+        ["/resume_all"],  # else nothing of the library would be queued again
+        ["/set_generation", *(generation[name] for name in GENERATION)],
+        *(["/delete_job", job] for job in jobs),
+        *(["/delete_prompt", prompt["name"]] for prompt in prompts),
+    )
+    for server in servers["openai"]:
         if server["named_by"] == "page":
             scripts.predict(server["name"], api_name="/remove_server")
-    scripts.predict("", api_name="/set_ollama")
-    scripts.predict(**generation, api_name="/set_generation")
+    if servers["ollama"]:
+        scripts.predict("", api_name="/set_ollama")
 
 
 def what_is_there(scripts: Client, data: Path) -> dict[str, Any]:
     """All that a test may have left behind."""
-    status = scripts.predict(api_name="/status")
+    found = dict(zip(TOLD, asked(scripts, *([endpoint] for endpoint in TOLD)), strict=True))
+    found["/status"] = {name: found["/status"][name] for name in ("state", "provider", "model", "busy")}
     with closing(sqlite3.connect(f"file:{data / 'haven.db'}?mode=ro", uri=True)) as database:
-        untold = [what for (what,) in database.execute(UNTOLD)]
-    return {
-        "jobs": _jobs(scripts),
-        "queue": scripts.predict(api_name="/queue"),
-        "folders": scripts.predict(api_name="/folders"),
-        "library": scripts.predict(api_name="/library"),
-        "sessions": scripts.predict(api_name="/sessions"),
-        "saved prompts": scripts.predict(api_name="/saved_prompts"),
-        "servers": scripts.predict(api_name="/servers"),
-        "generation": scripts.predict(api_name="/generation"),
-        "status": [status[name] for name in ("state", "provider", "model", "busy")],
-        "untold": untold,
-    }
+        found["untold"] = [what for (what,) in database.execute(UNTOLD)]
+    return found
+
+
+def asked(scripts: Client, *questions: Sequence[Any]) -> list[Any]:
+    """The answers to what is asked all at once: endpoints, each with what it is given."""
+    under_way = [scripts.submit(*given, api_name=endpoint) for endpoint, *given in questions]
+    return [question.result() for question in under_way]
 
 
 def _jobs(scripts: Client) -> list[str]:

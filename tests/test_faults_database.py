@@ -200,8 +200,14 @@ def test_a_disk_without_room_for_pictures_pauses_the_job_and_none_is_missing_at_
 ):
     """The database has room inside its file for a while; the pictures have none."""
     monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.05)
-    full = threading.Event()
-    backend = FakeBackend(on_look=lambda frame: full.set() if frame.index == full_from else None)
+    full, once = threading.Event(), [full_from]
+
+    def fill(frame):
+        if frame.index in once:  # it is looked at again where its picture was not the first without room
+            once.clear()
+            full.set()
+
+    backend = FakeBackend(on_look=fill)
     house = Running(tmp_path / "data", backend)
     sync = os.fsync
 

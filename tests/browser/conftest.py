@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gradio_client import Client
@@ -43,6 +44,7 @@ class Haven:
     data: Path
     scripts: Client
     visitor: BrowserContext
+    at_first: dict[str, Any]  # as `what_is_there` tells
 
 
 # One a worker: to start one and to show its first page takes longer than most modules do. A module that kills
@@ -52,17 +54,16 @@ def shared_haven(browser, tmp_path_factory) -> Iterator[Haven]:
     with HavenProcess(tmp_path_factory.mktemp("haven"), ROOT / "tests" / "fixtures") as process:
         address = process.address
         with asking(address) as scripts, looking(browser, address) as visitor:
-            yield Haven(address, process.data, scripts, visitor)
+            yield Haven(address, process.data, scripts, visitor, what_is_there(scripts, process.data))
 
 
 @pytest.fixture(scope="module")
 def haven(shared_haven) -> Iterator[Haven]:
     """As it was at first: no test meets the model or the jobs of another module."""
-    scripts, data = shared_haven.scripts, shared_haven.data
-    before = what_is_there(scripts, data)
     yield shared_haven
-    empty(scripts, before["/generation"])
-    assert what_is_there(scripts, data) == before
+    scripts, at_first = shared_haven.scripts, shared_haven.at_first
+    empty(scripts, at_first["/generation"])
+    assert what_is_there(scripts, shared_haven.data) == at_first
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +166,10 @@ def open_page(visitor, haven, scripts, reloaded):
 
     yield opened
     for page in visitor.pages[1:]:
-        page.evaluate("localStorage.clear()")
-        page.close()
+        try:
+            page.evaluate("localStorage.clear()")
+        finally:  # else all later tests of this worker would meet it
+            page.close()
     visitor.clear_cookies()
     running, queued = asked(scripts, ["/jobs", "running"], ["/jobs", "queued"])
     asked(scripts, *(["/cancel_job", job["job_id"]] for job in running + queued))

@@ -69,9 +69,12 @@ def what_is_there(scripts: Client, data: Path) -> dict[str, Any]:
 
 
 def asked(scripts: Client, *questions: Sequence[Any]) -> list[Any]:
-    """The answers to what is asked all at once: endpoints, each with what it is given."""
-    under_way = [scripts.submit(*given, api_name=endpoint) for endpoint, *given in questions]
-    return [question.result() for question in under_way]
+    """The answers to endpoints, each with what it is given.
+
+    One after the other: a client has one stream for all, which the server closes behind the last answer, and
+    who asks at that moment is told that it was cancelled.
+    """
+    return [scripts.predict(*given, api_name=endpoint) for endpoint, *given in questions]
 
 
 def _jobs(scripts: Client) -> list[str]:

@@ -19,6 +19,11 @@ from ui.no_stubs import no_stubs
 # are loaded, here and in every process that a test starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# Each question of gradio_client's reads the certificates of the world, twice, which takes longer than all the
+# rest of it. No test asks over TLS: they are looked for where none lie, in every process that it starts, too.
+os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+os.environ.pop("SSL_CERT_FILE", None)
+
 # Those that take longest. The folder stands for the files in it that are not named.
 LONG = (
     "browser/test_page.py",

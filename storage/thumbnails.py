@@ -43,8 +43,12 @@ class Thumbnails:
         return self._failed
 
     def lacks_room(self, job_id: str) -> bool:
-        """Whether the last picture of that job could not be written because the disk is full."""
+        """Whether the disk was too full for a picture of that job since `begin`."""
         return job_id in self._without_room
+
+    def begin(self, job_id: str) -> None:
+        """A run of that job begins: it makes the pictures again that found no room before."""
+        self._without_room.discard(job_id)
 
     def path(self, job_id: str, time_us: int) -> Path:
         """Where that picture is, once it is written. Raises: ValueError for what is no job id or time."""
@@ -95,9 +99,9 @@ class Thumbnails:
         try:
             if small is None:
                 shutil.rmtree(self._job_folder(job_id), ignore_errors=True)
+                self._without_room.discard(job_id)
             else:
                 _write(self.path(job_id, time_us), _jpeg(small))
-            self._without_room.discard(job_id)
         except Exception as error:  # noqa: BLE001 - the thread has to outlive any one picture
             self._failed += 1
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -92,6 +92,10 @@ def test_a_disk_that_takes_no_more_costs_the_picture_and_nothing_else(thumbnails
     thumbnails.put("a1", 2, picture())
     thumbnails.flush()
     assert thumbnails.path("a1", 2).exists()
+    assert thumbnails.lacks_room("a1"), "the first is still missing"
+    assert not thumbnails.lacks_room("a2")
+    thumbnails.begin("a1")
+    assert not thumbnails.lacks_room("a1")
 
 
 def test_closing_writes_what_is_waiting_and_can_be_done_twice(tmp_path):

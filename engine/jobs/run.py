@@ -246,7 +246,8 @@ class Run:
         return reuse
 
     def _remake_thumbnails(self) -> None:
-        """Those of kept frames that a kill took."""
+        """Those of kept frames that a kill took, or that found no room."""
+        self.thumbnails.begin(self.job.id)
         newest = self.store.frames_as_kept(self.job.id, PICTURES_AT_RISK)
         missing = [
             frame.time_us

@@ -8,6 +8,7 @@ A job whose spans are narrowed again had come to its end: where that is given up
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from engine.jobs.outcome import outcome
@@ -109,8 +110,9 @@ def _still_narrow(job: JobRecord, store: Store) -> dict[str, float]:
     added = store.answered_behind(job.id, job.sampling.get(_BEHIND, 0))
     if not added:
         return before
-    samples = [Sample(*answer[:3]) for answer in store.corrections.answers(job.id)]
-    return {tag: at for tag, at in before.items() if not opened(samples, added, tag, at)}
+    samples = (Sample(*answer[:3]) for answer in store.corrections.answers(job.id))
+    beside = [pair for pair in pairwise(samples) if not added.isdisjoint(one.time_us for one in pair)]
+    return {tag: at for tag, at in before.items() if not opened(beside, tag, at)}
 
 
 def _without_again(job: JobRecord) -> dict[str, Any]:

@@ -6,20 +6,19 @@ agree, nor before the first and behind the last.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from engine.video.refine import disagreements
 from engine.video.spans import HIT_STATES, Sample, Span
 
 
-def opened(samples: Sequence[Sample], added_us: Set[int], tag: str, threshold: float) -> bool:
+def opened(beside: Iterable[tuple[Sample, Sample]], tag: str, threshold: float) -> bool:
     """Whether a sample that was added since all was narrow disagrees with the one before or behind it.
 
-    Then a span starts or ends there that was not known before, and nobody looked between these two.
+    `beside`: each of those that were added, with the one before it and with the one behind it. Where two
+    disagree a span starts or ends that was not known before, and nobody looked between them.
     """
-    beside = (pair for pair in pairwise(samples) if not added_us.isdisjoint(one.time_us for one in pair))
     return any(disagreements(*pair, {tag: threshold}) for pair in beside)
 
 

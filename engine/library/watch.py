@@ -92,11 +92,9 @@ class Watcher:
     def _scan(self, folder: LibraryFolderRecord) -> None:
         fits = scan.matcher(folder.pattern)
         root = Path(folder.path)
-        without, was_folder = (
-            self._store.folder.resolve(),
-            self._store.library.was_folder(folder.id, folder.path),
-        )
-        found = scan.walk(root, folder.recursive, fits, without, self._closing, was_folder)
+        own = self._store.folder.resolve()
+        was_folder = self._store.library.was_folder(folder.id, folder.path)
+        found = scan.walk(root, folder.recursive, fits, own, self._closing, was_folder)
         while seen := list(islice(found, BATCH)):
             self._queueing.take(folder, [one for one in seen if _can_be_kept(one)])
         self._miss(folder, root, fits)

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -226,7 +227,7 @@ def test_an_upload_to_a_full_disk_is_refused_with_a_sentence_and_nothing_of_it_s
     refused = http_client.post(UPLOAD, files={"files": ("lake.mp4", bytes(3 << 20))})
     assert refused.status_code == 507
     assert refused.text.startswith(f"The disk is full. Free some space on the disk of {small_disk.parent}")
-    assert list(small_disk.iterdir()) == []
+    assert _unfinished(small_disk.parent) == []
     taken = http_client.post(UPLOAD, files={"files": ("pond.mp4", bytes(600 << 10))})
     assert taken.status_code == 200, "the room was given back"
     assert Path(taken.json()[0]).stat().st_size == 600 << 10
@@ -254,9 +255,28 @@ def _unfinished(data: Path) -> list[Path]:
     return [file for file in (data / "tmp").iterdir() if file.is_file()]
 
 
-def test_any_other_fault_of_a_request_is_not_taken_for_a_full_disk(tmp_path):
-    with pytest.raises(PermissionError):
-        _through_room_for_uploads(PermissionError(errno.EACCES, "Permission denied"), tmp_path)
+@pytest.mark.parametrize("error", [None, PermissionError(errno.EACCES, "Permission denied")])
+def test_an_answer_that_any_other_fault_broke_goes_out_whole(tmp_path, error):
+    said = [
+        {"type": "http.response.start", "status": 500, "headers": []},
+        {"type": "http.response.body", "body": b"brok", "more_body": True},
+        {"type": "http.response.body", "body": b"en"},
+    ]
+    sent: list[dict] = []
+
+    async def app(scope, receive, send):
+        for message in said:
+            await send(message)
+        if error is not None:
+            raise error
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": UPLOAD, "method": "POST", "headers": []}
+    with nullcontext() if error is None else pytest.raises(PermissionError):
+        asyncio.run(RoomForUploads(app, tmp_path)(scope, None, send))
+    assert sent == said
 
 
 def _endpoints(http_client):
@@ -442,18 +462,3 @@ def _first_paint(page: bytes, status: int = 200) -> bytes:
     scope = {"type": "http", "path": "/", "method": "GET", "headers": []}
     asyncio.run(FirstPaint(app)(scope, None, send))
     return sent[-1]["body"]
-
-
-def _through_room_for_uploads(error: OSError, data: Path) -> tuple[int, bytes]:
-    """Status and body of a request whose handling fails with `error`."""
-    sent: list[dict] = []
-
-    async def app(scope, receive, send):
-        raise error
-
-    async def send(message):
-        sent.append(message)
-
-    scope = {"type": "http", "path": UPLOAD, "method": "POST", "headers": []}
-    asyncio.run(RoomForUploads(app, data)(scope, None, send))
-    return sent[0]["status"], sent[-1]["body"]

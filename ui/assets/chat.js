@@ -141,9 +141,9 @@
     const [file] = event.target.files;
     event.target.value = "";
     if (!file) return;
-    const path = await haven.chatPictures.upload(file);
+    const { path, said } = await haven.chatPictures.upload(file);
     if (path) ask("import", { text: path });
-    else say(`${file.name} could not be taken in.`, true);
+    else say(said, true);
   }
 
   function onSetting(event) {

@@ -194,29 +194,6 @@ def test_a_disk_that_fills_up_midway_pauses_the_job_which_goes_on_when_there_is_
         house.close()
 
 
-def test_the_picture_of_one_frame_that_found_no_room_is_made_again(tmp_path, clip, monkeypatch):
-    """A smaller one finds room behind it, or another program made some."""
-    monkeypatch.setattr(worker, "DISK_RETRY_SECONDS", 0.05)
-    refused = iter([OSError(errno.ENOSPC, "No space left on device")])
-    sync = os.fsync
-
-    def refuse_once(descriptor):
-        if (error := next(refused, None)) is not None:
-            raise error
-        sync(descriptor)
-
-    monkeypatch.setattr("storage.thumbnails.os.fsync", refuse_once)
-    house = Running(tmp_path / "data", FakeBackend())
-    try:
-        job_id = house.submit(clip, **ASKED)
-        until(lambda: house.store.job(job_id), lambda job: job.status == "completed")
-        frames = house.frames(job_id)
-        assert [frame.time_us for frame in frames] == ALL_TIMES
-        assert all(house.thumbnails.path(job_id, frame.time_us).exists() for frame in frames)
-    finally:
-        house.close()
-
-
 @pytest.mark.parametrize("full_from", [3, FRAMES - 1])
 def test_a_disk_without_room_for_pictures_pauses_the_job_and_none_is_missing_at_its_end(
     tmp_path, clip, monkeypatch, full_from

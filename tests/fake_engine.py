@@ -9,6 +9,7 @@ from typing import Any
 from fake_downloads import FakeDownloads
 from fake_exports import FakeExports
 from fake_findings import FakeFindings, FakeSearch
+from fixtures.digests import digest
 
 from engine.backends.base import BackendInfo, ModelEntry
 from engine.errors import InvalidInput, MediaError
@@ -52,7 +53,7 @@ class FakeEngine:
         self.answers: dict[str, list[FrameView]] = {}
         self.shelf = folder / "models"
         self.downloads = FakeDownloads(self._note)
-        self.previews = Previews(folder / "previews")
+        self.previews = Previews(folder / "previews", digest)
         self.exports = FakeExports(self._note, self.video_path)
         self.findings = FakeFindings(lambda job_id: (self.job(job_id), self.answers[job_id]))
         self.search = FakeSearch()

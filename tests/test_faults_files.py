@@ -14,6 +14,7 @@ from engine.errors import HavenError, MediaError, ModelError
 from engine.video.frames import probe
 from engine.video.previews import Previews
 from tests.fakes import FakeBackend
+from tests.fixtures.digests import digest
 from tests.fixtures.loopback import Loopback
 from tests.fixtures.videos import constant, numbered_video
 from tests.running import WAIT, Running
@@ -194,7 +195,7 @@ def test_a_file_that_names_others_is_refused_and_no_file_or_address_in_it_is_ope
 ) -> None:
     pipe = tmp_path / "other.ts"
     os.mkfifo(pipe)  # whoever opens it waits for ever
-    previews = Previews(tmp_path / "previews")
+    previews = Previews(tmp_path / "previews", digest)
     path = tmp_path / f"x.{ending}"
     for other in (str(pipe), pipe.name, f"file://{pipe}", f"{asked.url}/a.ts"):
         path.write_text(NAMING[kind].format(other=other))

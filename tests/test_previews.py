@@ -1,5 +1,6 @@
 """Copies for the browser of videos that it cannot play: the same pictures at the same times."""
 
+import errno
 import os
 import shutil
 import threading
@@ -13,6 +14,7 @@ import pytest
 from fake_engine import FakeEngine
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from fixtures.digests import digest
 from fixtures.sounds import first_sound, heard, pitch, toned_video
 from fixtures.videos import audio_only, constant, frame_number, half, numbered_video, turned, variable
 from fixtures.videos import changed as changed_file
@@ -21,9 +23,9 @@ from engine.cancel import CancelToken
 from engine.engine import Engine
 from engine.errors import Cancelled
 from engine.video.frames import probe
-from engine.video.preview_copy import make_preview
+from engine.video.preview_copy import made_of, make_preview
 from engine.video.preview_sound import Sound
-from engine.video.previews import FULL, Previews, _said, sha256_of
+from engine.video.previews import FULL, Previews, PreviewView, _said
 from storage.store import Store
 from ui.house import House
 from ui.media import Opened
@@ -35,7 +37,7 @@ TICK = Fraction(1, 1000)  # as fine as the encoder of MPEG-4 part 2 takes it
 
 @pytest.fixture
 def previews(tmp_path):
-    made = Previews(tmp_path / "previews")
+    made = Previews(tmp_path / "previews", digest)
     yield made
     made.close()
 
@@ -286,9 +288,9 @@ def test_another_video_of_the_same_size_and_date_gets_a_copy_of_its_own(previews
     before = video.stat()
     swap(video, other)
     assert (video.stat().st_size, video.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
-    assert previews.file(video) is None
-    assert list((previews._folder).iterdir()) == [], "the old one takes no room any more"
+    assert previews.view(video).state in ("waiting", "making")
     assert len(shown(copy_of(previews, video))) == 21
+    assert len(list(previews._folder.iterdir())) == 1, "the old one takes no room any more"
 
 
 def test_a_video_that_was_only_touched_keeps_its_copy(previews, twins, tmp_path):
@@ -296,9 +298,141 @@ def test_a_video_that_was_only_touched_keeps_its_copy(previews, twins, tmp_path)
     made = copy.stat().st_ino
     for touch in (lambda video: os.link(video, tmp_path / "kept.avi"), lambda video: video.chmod(0o600)):
         touch(twins[0])
-        assert previews.view(twins[0]).state == "ready"
+        assert previews.file(twins[0]) == copy, "a film that plays goes on"
+        until(lambda: previews.view(twins[0]), "ready")
         assert previews.file(twins[0]).stat().st_ino == made
     assert copy.stat().st_mtime_ns == twins[0].stat().st_ctime_ns, "it is not read again"
+
+
+class Reader:
+    """Reads videos, but those on `slow` only once they are there no more; remembers which it read."""
+
+    def __init__(self):
+        self.read, self.stopped, self.slow = [], 0, set()
+
+    def __call__(self, video, cancel):
+        self.read.append(video)
+        assert threading.current_thread() is not threading.main_thread(), "somebody waits for an answer"
+        try:
+            while video in self.slow and not cancel.wait(0.01):
+                pass
+            return digest(video, cancel)
+        except Cancelled:
+            self.stopped += 1
+            raise
+
+
+@pytest.fixture
+def reader():
+    return Reader()
+
+
+@pytest.fixture
+def read_previews(tmp_path, reader):
+    made = Previews(tmp_path / "previews", reader)
+    yield made
+    made.close()
+
+
+def test_nobody_who_asks_for_a_copy_waits_until_its_video_is_read(read_previews, reader, twins):
+    """As where an upload is swept away, of which the video is a link: its copy still shows it."""
+    video, copy = twins[0], copy_of(read_previews, twins[0])
+    made = copy.stat().st_ino
+    reader.slow.add(video)
+    until_the_clock_has_moved(video, video.stat())
+    assert read_previews.begin(video).state == read_previews.view(video).state == "waiting"
+    assert read_previews.file(video) == copy
+    assert read_previews.stop(video).state == "none"
+    assert read_previews.begin(video).state == "waiting"
+    reader.slow.clear()
+    until(lambda: read_previews.view(video), "ready")
+    assert copy.stat().st_ino == made, "it was not made again"
+    assert reader.stopped == 1
+
+
+def test_a_copy_that_is_there_does_not_wait_for_one_that_is_being_made(read_previews, reader, twins):
+    video, other = twins
+    copy_of(read_previews, video)
+    until_the_clock_has_moved(video, video.stat())
+    reader.slow.add(other)
+    assert read_previews.begin(other).state == "waiting"
+    until(lambda: read_previews.view(video), "ready")
+    assert read_previews.view(other).state == "waiting"
+
+
+def test_a_playing_film_whose_video_is_another_now_does_not_go_on_for_long(read_previews, twins):
+    video, other = twins
+    copy_of(read_previews, video)
+    swapped_whole(video, other)
+    wanted = digest(video, CancelToken())
+
+    def played():
+        """As a film that plays asks; nobody else does."""
+        copy = read_previews.file(video)
+        return PreviewView("ready" if copy is not None and made_of(copy) == wanted else "none")
+
+    until(played, "ready")
+    assert len(shown(read_previews.file(video))) == 21
+
+
+def test_a_copy_whose_video_cannot_be_read_is_not_shown_on(tmp_path, twins):
+    def fails(video, cancel):
+        raise OSError(errno.EIO, "Input/output error")
+
+    previews = Previews(tmp_path / "previews", digest)
+    copy_of(previews, twins[0])
+    previews.close()
+    until_the_clock_has_moved(twins[0], twins[0].stat())
+    again = Previews(tmp_path / "previews", fails)
+    again.begin(twins[0])
+    said = until(lambda: again.view(twins[0]), "failed").message
+    assert said == "No preview can be made: Input/output error."
+    assert again.file(twins[0]) is None and again.view(twins[0]).state == "failed"
+    again.close()
+
+
+@pytest.mark.parametrize("kept", ["by the second", "not at all"])
+def test_a_data_folder_that_keeps_dates_less_finely_has_a_video_read_once(
+    read_previews, reader, twins, monkeypatch, kept
+):
+    finely = os.utime
+
+    def coarsely(path, ns):
+        if kept == "not at all":
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        finely(path, ns=tuple(date // 10**9 * 10**9 for date in ns))
+
+    monkeypatch.setattr(os, "utime", coarsely)
+    copy = copy_of(read_previews, twins[0])
+    assert copy.stat().st_mtime_ns != twins[0].stat().st_ctime_ns
+    assert read_previews.begin(twins[0]).state == read_previews.view(twins[0]).state == "ready"
+    assert read_previews.file(twins[0]) == copy and reader.read == [twins[0]]
+
+
+class UntilItIsReady:
+    """A lock that whoever asks for a copy gets only once that is made: the worst moment there is."""
+
+    def __init__(self, real, reader, making):
+        self._real, self._reader, self._making = real, reader, making
+
+    def __enter__(self):
+        self._reader.slow.clear()
+        until(lambda: self._making.view, "ready")
+        return self._real.__enter__()
+
+    def __exit__(self, *error):
+        return self._real.__exit__(*error)
+
+
+@pytest.mark.parametrize("verb", ["begin", "view"])
+def test_a_copy_that_gets_ready_between_two_looks_is_ready(read_previews, reader, twins, verb):
+    reader.slow.add(twins[0])
+    read_previews.begin(twins[0])
+    (making,) = read_previews._makings.values()
+    read_previews._lock = UntilItIsReady(read_previews._lock, reader, making)
+    assert getattr(read_previews, verb)(twins[0]).state == "ready"
+    copy_of(read_previews, twins[1])  # behind whatever was begun before
+    assert reader.read == list(twins), "and is not made a second time"
 
 
 def test_a_copy_of_an_older_haven_serves_until_its_video_is_changed(previews, twins):
@@ -306,22 +440,22 @@ def test_a_copy_of_an_older_haven_serves_until_its_video_is_changed(previews, tw
     copy = copy_of(previews, video)
     make_preview(video, copy, CancelToken(), lambda share: None)  # it does not say what it is a copy of
     os.utime(copy, ns=(0, video.stat().st_ctime_ns + 1))
-    assert previews.file(video) == copy
+    assert len(shown(copy_of(previews, video))) == 20 and made_of(copy) == ""
     swapped_whole(video, other)
     os.utime(copy, ns=(0, video.stat().st_ctime_ns - 1))
-    assert previews.view(video).state == "none" and not copy.exists()
+    assert len(shown(copy_of(previews, video))) == 21
 
 
 def test_a_video_that_changes_while_it_is_copied_gets_no_copy(tmp_path, twins):
     video, other = twins
 
-    def digest(path, cancel):
-        found = sha256_of(path, cancel)
+    def or_swap(path, cancel):
+        found = digest(path, cancel)
         if other.exists():
             swapped_whole(video, other)
         return found
 
-    previews = Previews(tmp_path / "previews", digest)
+    previews = Previews(tmp_path / "previews", or_swap)
     previews.begin(video)
     assert "changed while its copy was made" in until(lambda: previews.view(video), "failed").message
     assert list((tmp_path / "previews").iterdir()) == []
@@ -395,7 +529,7 @@ def test_a_cancelled_copy_reads_no_further(tmp_path, video, most):
 def test_closing_stops_what_is_being_made(tmp_path):
     clip = numbered_video(tmp_path / "a.avi", constant(3000, 25), codec="mpeg4", clock=TICK)
     other = shutil.copy(clip.path, tmp_path / "b.avi")
-    previews = Previews(tmp_path / "previews")
+    previews = Previews(tmp_path / "previews", digest)
     previews.begin(clip.path)
     previews.begin(type(clip.path)(other))
     previews.close()

@@ -555,7 +555,40 @@ def test_a_page_has_a_copy_made_follows_it_and_plays_it(tmp_path):
     assert asked.get("/media/opened/unknown/preview").status_code == 404
     assert asked.post("/media/job/unknown/preview").status_code == 404
     clip.path.unlink()
-    assert asked.post(address).status_code == 404
+    for gone in (asked.post(address), asked.get(address), asked.get(f"{address}.mp4")):
+        assert (gone.status_code, gone.json()["detail"]) == (404, "The video is not there any more.")
+    engine.close()
+
+
+class OnABadDisk(type(Path())):
+    """A video of which the disk says nothing but why."""
+
+    why = errno.EIO
+
+    def stat(self, **how):
+        raise OSError(self.why, os.strerror(self.why), str(self))
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "said"),
+    [
+        (errno.EACCES, 403, "is closed to you. Change its permissions"),
+        (errno.EIO, 503, "cannot be read: the disk reports a fault"),
+        (errno.ENOTDIR, 404, "is a file, not a folder"),
+    ],
+)
+def test_it_is_said_why_a_video_cannot_be_had(tmp_path, monkeypatch, why, status, said):
+    monkeypatch.setattr(OnABadDisk, "why", why)
+    engine = FakeEngine(tmp_path / "data")
+    house = House(engine, tmp_path)
+    token = house.opened.add(Opened(OnABadDisk(os.fsdecode(b"/films/a\xff.avi")), "a.avi"))
+    app = FastAPI()
+    app.include_router(preview_routes(house))
+    asked, address = TestClient(app, raise_server_exceptions=False), f"/media/opened/{token}/preview"
+    refused = (asked.get(address), asked.post(address), asked.delete(address), asked.get(f"{address}.mp4"))
+    for answer in refused:
+        assert answer.status_code == status
+        assert "/films/a?.avi" in answer.json()["detail"] and said in answer.json()["detail"]
     engine.close()
 
 

@@ -10,11 +10,13 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, JSONResponse
 
 from engine.errors import HavenError
+from engine.paths import why_not
 from engine.video.previews import PreviewView
 from ui.answers import NO_STORE, of_now
 from ui.endpoints import plain
 from ui.house import House
-from ui.off_loop import quick, slow
+from ui.off_loop import Given, quick, slow
+from ui.wording import printable
 
 Find = Callable[[str], Awaitable[Path]]
 
@@ -44,15 +46,15 @@ def _add(router: APIRouter, house: House, address: str, find: Find) -> None:
     """How far a copy is, its beginning, its end, and the copy itself."""
     previews = house.engine.previews
 
-    async def done(verb: Callable[[Path], PreviewView], name: str) -> JSONResponse:
+    async def asked(verb: Callable[[Path], Given], name: str) -> Given:
+        video = await find(name)
         try:
-            view = await slow(verb, await find(name))
-        except OSError:
-            raise HTTPException(404, "The video is not there any more.") from None
-        return of_now(plain(view))
+            return await slow(verb, video)
+        except OSError as error:
+            raise _refused(video, error) from None
 
-    def whole(video: Path) -> Path | None:
-        return previews.file(video) if video.is_file() else None
+    async def done(verb: Callable[[Path], PreviewView], name: str) -> JSONResponse:
+        return of_now(plain(await asked(verb, name)))
 
     @router.get(address)
     async def view(name: str) -> JSONResponse:
@@ -68,7 +70,17 @@ def _add(router: APIRouter, house: House, address: str, find: Find) -> None:
 
     @router.get(f"{address}.mp4")
     async def copy(name: str) -> FileResponse:
-        made = await slow(whole, await find(name))
+        made = await asked(previews.file, name)
         if made is None:
             raise HTTPException(404, headers=NO_STORE)
         return FileResponse(made, media_type="video/mp4", headers={"cache-control": "private, no-cache"})
+
+
+def _refused(video: Path, error: OSError) -> HTTPException:
+    """Why the disk does not say how a video is: it is gone, or closed to Haven, or the disk has a fault."""
+    if isinstance(error, FileNotFoundError):
+        return HTTPException(404, "The video is not there any more.", NO_STORE)
+    closed, lost = isinstance(error, PermissionError), isinstance(error, NotADirectoryError)
+    status = 403 if closed else 404 if lost else 503
+    said = why_not(error.filename or video, error, "video")  # it may be the place of its copy
+    return HTTPException(status, printable(said), NO_STORE)

@@ -146,8 +146,9 @@ class Previews:
             busy = making is not None and making.busy
             if busy or self._closed or self._is_marked(place, changed_ns):
                 return
+            there = place.exists()
             making = self._makings[place] = _Making(CancelToken(), PreviewView("waiting"))
-            if place.exists():
+            if there:
                 self._comparer.submit(self._do, self._compare, video, place, making)
             else:
                 self._maker.submit(self._do, self._make, video, place, making)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from html import unescape
 
 import httpx
@@ -14,6 +15,7 @@ from engine.errors import FileInTheWay, InvalidInput, OutOfSpace
 from engine.video.exports import FORMATS
 from engine.video.request import AnalysisRequest
 from ui import exports, media
+from ui.endpoints import plain
 
 IN_THE_WAY = FileInTheWay("There is a file already.")
 
@@ -112,6 +114,22 @@ def test_scripts_read_time_spans(client, tmp_path, uploaded):
     read = client.predict(handle_file(place) if uploaded else str(place), api_name="/read_spans")
     assert (read["form"], read["duration"], read["models"]) == ("tags", None, ["river"])
     assert read["spans"] == [{"category": "tags", "tag": "dog & <b>", **span}]
+
+
+def test_spans_are_made_plain_beside_the_loop_of_the_page(client, tmp_path, monkeypatch):
+    """There are up to a million of them: the page would stand still."""
+    place = tmp_path / "lake.mp4.AI.json"
+    place.write_text('{"tags": {}}')
+    made_in = []
+
+    def watched(value):
+        made_in.append(threading.current_thread().name)
+        return plain(value)
+
+    monkeypatch.setattr(exports, "plain", watched)
+    assert client.predict(handle_file(place), api_name="/read_spans")["spans"] == []
+    (thread,) = made_in
+    assert thread.startswith("page-slow")
 
 
 def test_scripts_are_told_what_is_wrong_with_a_file(client, tmp_path):

@@ -89,7 +89,7 @@ def endpoints(house: House) -> list[Callable[..., Any]]:
     @spoken
     async def read_spans(file: gr.FileData) -> dict:
         """The time spans in a `.AI.json`: `{form, duration, models, spans}`."""
-        return plain(await slow(lambda: engine.exports.read_spans(given_file(file))))
+        return await slow(lambda: plain(engine.exports.read_spans(given_file(file))))
 
     return [export_formats, save_beside, read_spans]
 

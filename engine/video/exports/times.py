@@ -98,8 +98,8 @@ class PassedOver:
 
 
 def _nothing_else(text: bytes, found: int) -> bool:
-    """Whether a part of a list is just what was found in it: each has two commas, and one is between them."""
-    return found > 0 and text.count(b",") == 3 * found - 1
+    """Whether a part of a list is just what was found in it: a brace and two commas each, one between."""
+    return text.count(b"{") == found > 0 and text.count(b",") == 3 * found - 1
 
 
 def _checked(span: Any) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from engine.video.corrections import Correction, corrected
-from engine.video.exports.reading import parse_spans
+from engine.video.exports import read_spans
 from engine.video.request import AnalysisRequest
 from engine.video.spans import Sample, spans
 from tests.fixtures import faulty_server as ways
@@ -112,7 +112,7 @@ def test_what_a_server_only_said_is_nowhere_a_hundred_per_cent(engine, serving, 
     assert [row["confidence"] for row in rows(exported(engine, job_id, "csv"))] == [""]
     beside = exported(engine, job_id, "ai_json")
     assert json.loads(beside)["json_result"]["timespans"]["tags"]["dog"][0]["confidence"] is None
-    assert [read.confidence for read in parse_spans(beside).spans] == [None]
+    assert [read.confidence for read in read_spans(engine.export_job(job_id, "ai_json")).spans] == [None]
 
 
 def test_votes_are_asked_through_a_job_and_their_share_is_the_confidence(engine, serving, clip):

@@ -15,7 +15,7 @@ from engine.video.exports.material import THRESHOLD, Material, Stretch
 
 SCHEMA_VERSION = 1
 MODEL_VERSION = 1.0  # the schema wants a number; models here are told apart by name
-MOST_SPANS = 4_000_000  # that are read back: more than 200 tags that come and go each second for ten hours
+MOST_SPANS = 1_000_000  # that are read back: more than 50 tags that come and go each second for ten hours
 MOST_BYTES = 300 * MOST_SPANS  # a span stands in it twice, and once more where it was corrected
 ByTag = dict[str, dict[str, list[Stretch]]]  # by category and tag
 _encode = json.JSONEncoder(ensure_ascii=False).encode

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, NoReturn, Protocol
 
 from engine.errors import InvalidInput
 
-MOST_PARTS = 50_000  # names and values, but for the plain things in lists that somebody takes
+MOST_PARTS = 50_000  # names and values that are held at once, but for plain things in lists that are taken
+MOST_PASSED = 400_000  # things in lists that somebody takes which are not plain, and what is within these
 DEEPEST = 50  # objects and lists within one another
 BLOCK = 1 << 20  # bytes read at a time
 LONGEST = 1 << 18  # bytes of a name or a value that is surely read
@@ -24,6 +25,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*+")
 _TEXT = rb'"(?:[^"\\]++|\\.)*+"'
 _SINGLE = re.compile(_TEXT + rb'|[^ \t\r\n,:\[\]{}"]++', re.DOTALL)  # a text, a number or a word
 _SMALL = rb'\{(?:[^{}\[\]"]++|' + _TEXT + rb"){0,64}+\}"  # an object of nothing but these, with few names
+_SMALL_ONE = re.compile(_SMALL, re.DOTALL)
 _PLAIN = rb"(?:" + _SMALL + rb"|" + _TEXT + rb'|[^ \t\r\n,:\[\]{}"]++(?=[ \t\r\n,\]]))'  # nothing within it
 _PLAIN_ONES = re.compile(_PLAIN + rb"(?:[ \t\r\n]*+,[ \t\r\n]*+" + _PLAIN + rb"){0,999}+", re.DOTALL)
 
@@ -54,7 +56,8 @@ class _Reader:
         self._file = file
         self._taker = taker
         self._decoder = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_each_once)
-        self._parts = 0
+        self._parts = self._passed = 0
+        self._passing = False  # whether nobody keeps what is read
         first = file.read(BLOCK + len(_BYTE_ORDER_MARK))
         self._held, self._at = first, len(_BYTE_ORDER_MARK) * first.startswith(_BYTE_ORDER_MARK)
         self._ended = not first
@@ -71,6 +74,9 @@ class _Reader:
             raise InvalidInput(f"it is no JSON that anybody wrote: too deep, in line {self._line()}.")
         self._count(1)
         sign = self._sign()
+        small = _SMALL_ONE.match(self._held, self._at) if self._passing else None
+        if small is not None:
+            return self._decoded(small)
         if sign == b"{":
             return self._object(way)
         return self._list(way) if sign == b"[" else self._single()
@@ -102,7 +108,7 @@ class _Reader:
             self._sign()
             plain = _PLAIN_ONES.match(self._held, self._at)
             if plain is None:
-                taken.extend([self._value((*way, ""))])
+                taken.extend([self._value((*way, "")) if taker is None else self._in_passing((*way, ""))])
             elif taker is not None and taker.took(plain.group()):
                 self._at = plain.end()
             else:
@@ -111,6 +117,17 @@ class _Reader:
             if not self._has(b","):
                 self._expect(b"]")
                 return taken
+
+    def _in_passing(self, way: Way) -> Any:
+        """What somebody takes, who keeps none of its parts: they are no more once it is taken."""
+        before, passing = self._parts, self._passing
+        self._passing = True
+        value = self._value(way)
+        self._passed += self._parts - before
+        self._parts, self._passing = before, passing
+        if self._passed > MOST_PASSED:
+            raise InvalidInput(f"it has more than {MOST_PASSED:,} values within the lists in it. {NO_LARGER}")
+        return value
 
     def _single(self) -> Any:
         found = _SINGLE.match(self._held, self._at)

@@ -8,7 +8,6 @@ lasts one sampling interval.
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -59,11 +58,6 @@ def read_spans(path: Path) -> ReadSpans:
         raise InvalidInput(why_not(path, error)) from error
 
 
-def parse_spans(content: bytes | str) -> ReadSpans:
-    """The spans in the content of a file. Raises: InvalidInput, naming the place and what is wrong."""
-    return spans_of(BytesIO(content.encode() if isinstance(content, str) else content))
-
-
 def _read(file: BinaryIO, name: str) -> ReadSpans:
     try:
         return spans_of(file)
@@ -72,7 +66,7 @@ def _read(file: BinaryIO, name: str) -> ReadSpans:
 
 
 def spans_of(file: BinaryIO) -> ReadSpans:
-    """The spans in an open file. Raises: as `parse_spans`; OSError."""
+    """The spans in an open file. Raises: InvalidInput, naming the place and what is wrong; OSError."""
     top = as_mapping(read_pieces(file, _taker()), "the file")
     if "json_result" in top:
         return _version_1(as_mapping(top["json_result"], "json_result"), "json_result.")

@@ -27,7 +27,7 @@ _SINGLE = re.compile(_TEXT + rb'|[^ \t\r\n,:\[\]{}"]++', re.DOTALL)  # a text, a
 _SMALL = rb'\{(?:[^{}\[\]"]++|' + _TEXT + rb"){0,64}+\}"  # an object of nothing but these, with few names
 _SMALL_ONE = re.compile(_SMALL, re.DOTALL)
 _PLAIN = rb"(?:" + _SMALL + rb"|" + _TEXT + rb'|[^ \t\r\n,:\[\]{}"]++(?=[ \t\r\n,\]]))'  # nothing within it
-_PLAIN_ONES = re.compile(_PLAIN + rb"(?:[ \t\r\n]*+,[ \t\r\n]*+" + _PLAIN + rb"){0,999}+", re.DOTALL)
+_PLAIN_ONES = re.compile(_PLAIN + rb"(?:[ \t\r\n]*+,[ \t\r\n]*+" + _PLAIN + rb"){0,999}", re.DOTALL)
 
 Way = tuple[str, ...]  # the names that lead to a value; empty for what has none, as it stands in a list
 

@@ -10,7 +10,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Page, expect
 
-from engine.video.exports.reading import MOST_BYTES
+from engine.video.exports.reading import MOST_BYTES, TOO_LARGE
 from tests.running import until
 
 pytestmark = pytest.mark.browser
@@ -147,7 +147,7 @@ def test_spans_of_another_programs_file_are_shown_apart_until_another_video_come
     with large.open("wb") as file_of_nothing:
         file_of_nothing.truncate(MOST_BYTES + 1)
     page.set_input_files("[data-read]", str(large))
-    expect(page.locator("[data-read-said]")).to_contain_text("large.AI.json has more than 1,200 MB")
+    expect(page.locator("[data-read-said]")).to_contain_text(f"large.AI.json {TOO_LARGE}")
     late = []
     page.route("**/spans/read", lambda route: route.continue_() if late else late.append(route))
     with page.expect_request("**/spans/read"):

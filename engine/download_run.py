@@ -3,7 +3,6 @@
 Knows nothing of what is done on the thread; that is a function which tells how far it is.
 """
 
-import errno
 import logging
 import threading
 import time
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError
 from engine.events.models import DownloadState, DownloadView
+from engine.paths import finds_no_room
 
 log = logging.getLogger(__name__)
 WAITS = "Waits until another download has ended."
@@ -112,8 +112,7 @@ class DownloadRun:
         except HavenError as error:
             message = str(error)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            message = FULL if full else _not_written(error)
+            message = FULL if finds_no_room(error) else _not_written(error)
         except Exception as error:
             log.exception("a download broke")
             message = f"Something in Haven broke: {type(error).__name__}: {error}"

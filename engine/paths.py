@@ -15,6 +15,7 @@ _NOT_CONNECTED = tuple(
     for name in ("ENOTCONN", "ESTALE", "EHOSTDOWN", "EHOSTUNREACH", "ENODEV", "ENXIO", "ETIMEDOUT")
     if hasattr(errno, name)
 )
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SHOWN = 80  # characters of a path that is too long or odd
 
 
@@ -25,6 +26,11 @@ def place_of(written: str | Path) -> Path:
     except RuntimeError:
         user = Path(written).parts[0]
         raise InvalidInput(f"There is no home folder {user}. Write the whole path instead.") from None
+
+
+def finds_no_room(error: BaseException) -> bool:
+    """Whether it says that the disk is full, or all that this user may use of it."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def why_not(path: str | Path, error: OSError | ValueError | RuntimeError, what: str = "file") -> str:

@@ -1,11 +1,10 @@
 """What goes wrong with the data folder, in words for the person. Knows nothing of what was to be kept."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.errors import DataFolderError, OutOfSpace
-from engine.paths import why_not
+from engine.paths import finds_no_room, why_not
 from storage.errors import DatabaseLocked, DiskFull, StorageError
 from storage.patience import told_soon
 
@@ -25,7 +24,7 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if finds_no_room(error):
             raise OutOfSpace(FULL) from error
         place = error.filename or "The data folder"
         raise DataFolderError(f"Nothing could be kept. {why_not(place, error)}") from error

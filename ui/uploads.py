@@ -4,7 +4,6 @@ The files are written by Gradio's own route, which answers 500 where the disk re
 and leaves what it had written.
 """
 
-import errno
 import logging
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +14,10 @@ from starlette.datastructures import FormData
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine.paths import finds_no_room
+
 log = logging.getLogger(__name__)
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN = 500
 
 
@@ -43,7 +43,7 @@ class RoomForUploads:
         try:
             await self.app(scope, receive, holding)
         except OSError as error:
-            if begun or error.errno not in _NO_ROOM:
+            if begun or not finds_no_room(error):
                 raise
             log.warning("the disk of %s is full: a request was refused", self.data_folder)
             held.clear()

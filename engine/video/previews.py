@@ -6,7 +6,6 @@ while somebody waits for an answer. How a copy is made is the business of `previ
 no pages.
 """
 
-import errno
 import hashlib
 import logging
 import os
@@ -20,6 +19,7 @@ from typing import Literal
 
 from engine.cancel import CancelToken
 from engine.errors import Cancelled, HavenError, MediaError
+from engine.paths import finds_no_room
 from engine.video.preview_copy import made_of, make_preview
 
 log = logging.getLogger(__name__)
@@ -239,6 +239,6 @@ def _remove(place: Path) -> None:
 def _said(error: Exception) -> str:
     if isinstance(error, HavenError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if finds_no_room(error):
         return FULL
     return f"No preview can be made: {getattr(error, 'strerror', None) or error}."

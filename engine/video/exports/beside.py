@@ -4,18 +4,17 @@ A file that is there already is replaced only if it is the one that Haven wrote,
 person says so. What Haven wrote is told by a hash that the caller keeps.
 """
 
-import errno
 import hashlib
 import os
 from pathlib import Path
 
 from engine.errors import FileInTheWay, InvalidInput
+from engine.paths import finds_no_room
 from engine.video.exports.ai_json import ai_json
 from engine.video.exports.material import Material
 from engine.video.exports.writing import write_new, write_whole
 
 SUFFIX = ".AI.json"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def place_beside(video: Path) -> Path:
@@ -46,7 +45,7 @@ def write_beside(material: Material, written: str, overwrite: bool) -> tuple[Pat
     except (FileExistsError, IsADirectoryError):
         raise _in_the_way(place) from None
     except OSError as error:
-        if error.errno in _FULL:
+        if finds_no_room(error):
             raise
         raise InvalidInput(
             f"{place} cannot be written ({error.strerror}). Export the file instead, and put it elsewhere."

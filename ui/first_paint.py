@@ -43,6 +43,7 @@ TOP = b"""
 <script src="haven/assets/comparing.js"></script>
 <script src="haven/assets/read.js"></script>
 <script src="haven/assets/found.js"></script>
+<script src="haven/assets/upload.js"></script>
 <script src="haven/assets/drop.js"></script>
 <script src="haven/assets/haven.js"></script>
 <script src="haven/assets/prompts.js"></script>

@@ -141,7 +141,7 @@
     const [file] = event.target.files;
     event.target.value = "";
     if (!file) return;
-    const { path, said } = await haven.chatPictures.upload(file);
+    const { path, said } = await haven.upload(file);
     if (path) ask("import", { text: path });
     else say(said, true);
   }

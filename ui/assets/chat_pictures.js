@@ -55,21 +55,6 @@
     button.title = why || "Add pictures";
   };
 
-  // {path, said}: where the server has it; else an empty path, and what to tell the person.
-  haven.chatPictures.upload = async (file) => {
-    const body = new FormData();
-    body.append("files", file);
-    const refused = (why) => ({ path: "", said: `${file.name} could not be taken in. ${why}`.trim() });
-    try {
-      const answer = await fetch("/gradio_api/upload", { method: "POST", body });
-      if (answer.ok) return { path: (await answer.json())[0], said: "" };
-      return refused(answer.status === 507 ? await answer.text() : ""); // the disk is full
-    } catch (error) {
-      if (error instanceof TypeError) return refused(""); // nobody answers
-      throw error;
-    }
-  };
-
   function over(event, yes) {
     event.preventDefault();
     root.querySelector(".composer").classList.toggle("over", yes);
@@ -99,7 +84,7 @@
 
   // Whether the question can be sent as far as this picture goes: it is there, or was left out meanwhile.
   async function arrive(picture) {
-    const { path, said } = await haven.chatPictures.upload(picture.file);
+    const { path, said } = await haven.upload(picture.file);
     picture.path = path;
     if (picture.path || !pictures.includes(picture)) return true;
     remove(picture);

@@ -36,14 +36,10 @@
       stage.dataset.sending = "no";
       box.hidden = true;
       if (request.status === 200) done({ path: JSON.parse(request.responseText)[0], name: file.name });
-      else if (request.status) haven.say(`${file.name} could not be taken in. ${why(request)}`);
+      else if (request.status) haven.say(haven.notTakenIn(file, request.status, request.responseText));
     };
     request.open("POST", "/gradio_api/upload");
     request.send(body);
-  }
-
-  function why(request) {
-    return request.status === 507 ? request.responseText : `The answer was ${request.status}: try again.`;
   }
 
   function progress(box, share) {

@@ -48,7 +48,7 @@
     const { most, larger } = find(chooser, "[data-read]").dataset;
     if (chosen.size > Number(most)) return say(`${chosen.name} ${larger}`, true);
     say(`Reading ${chosen.name}…`);
-    const { path, said } = await haven.chatPictures.upload(chosen);
+    const { path, said } = await haven.upload(chosen);
     const body = { path, name: chosen.name, duration: haven.videoLength() };
     const answer = path ? await haven.posted("/spans/read", body) : { said, failed: true };
     if (asked !== file) return; // another one was chosen, or another video
